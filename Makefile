@@ -1,0 +1,45 @@
+# The commands of the README are these, and .ci/run runs `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+RUN := $(VENV)/.modviz-run
+DEV := $(VENV)/.modviz-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lab clean
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+demo: $(RUN) ## train a small network, analyse it, write a linked report
+	$(BIN)/python -m modviz demo
+
+test: lint ## all checks: lint, types, tests, notebooks
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
+
+lint: $(DEV) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lab: $(DEV) ## open the quickstart in JupyterLab
+	$(BIN)/jupyter lab notebooks/01_quickstart.ipynb
+
+clean: ## remove what the tools leave; the environment stays (rm -rf .venv removes it)
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis test-artifacts
+	find modviz tests notebooks -name __pycache__ -prune -exec rm -rf {} +
+
+# Dependency groups need pip 25.1; a fresh environment may come with an older one.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+
+$(RUN): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -e ".[torch]"
+	touch $@
+
+$(DEV): $(RUN)
+	$(PIP_INSTALL) --group dev
+	touch $@

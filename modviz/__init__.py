@@ -1,0 +1,75 @@
+"""modviz: find the modules of a trained network, test them, and explore them in linked panels.
+
+Public names load on first use. A process that only opens a saved analysis therefore loads neither
+torch nor the widgets, and ``import modviz`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modviz import examples as examples
+    from modviz.core import statistics as statistics
+    from modviz.core.analysis import Analysis as Analysis
+    from modviz.core.bundle import BundleError as BundleError
+    from modviz.core.bundle import load as load
+    from modviz.core.graph import NeuronGraph as NeuronGraph
+    from modviz.core.partition import Partition as Partition
+    from modviz.core.partition import clusterability_test as clusterability_test
+    from modviz.core.partition import normalized_cut as normalized_cut
+    from modviz.core.partition import spectral_partition as spectral_partition
+    from modviz.core.progress import Progress as Progress
+    from modviz.measure.edges import weight_graph as weight_graph
+    from modviz.measure.network import Network as Network
+    from modviz.measure.run import analyze as analyze
+    from modviz.view.report import report as report
+    from modviz.widgets.explorer import Explorer as Explorer
+    from modviz.widgets.explorer import explore as explore
+
+__version__ = "0.1.0"
+
+#: Where each public name stands; None = the name is the module itself.
+_HOME: dict[str, tuple[str, str | None]] = {
+    "Analysis": ("modviz.core.analysis", "Analysis"),
+    "BundleError": ("modviz.core.bundle", "BundleError"),
+    "Explorer": ("modviz.widgets.explorer", "Explorer"),
+    "Network": ("modviz.measure.network", "Network"),
+    "NeuronGraph": ("modviz.core.graph", "NeuronGraph"),
+    "Partition": ("modviz.core.partition", "Partition"),
+    "Progress": ("modviz.core.progress", "Progress"),
+    "analyze": ("modviz.measure.run", "analyze"),
+    "clusterability_test": ("modviz.core.partition", "clusterability_test"),
+    "examples": ("modviz.examples", None),
+    "explore": ("modviz.widgets.explorer", "explore"),
+    "load": ("modviz.core.bundle", "load"),
+    "normalized_cut": ("modviz.core.partition", "normalized_cut"),
+    "report": ("modviz.view.report", "report"),
+    "spectral_partition": ("modviz.core.partition", "spectral_partition"),
+    "statistics": ("modviz.core.statistics", None),
+    "weight_graph": ("modviz.measure.edges", "weight_graph"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'modviz' has no attribute {name!r}")
+    module_name, attribute = _HOME[name]
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name not in {"torch", "lucent"}:
+            raise
+        raise ModuleNotFoundError(
+            f"modviz.{name} needs {error.name}, which is not installed: install modviz-nn with its "
+            "extra 'torch'. Saved analyses open without it (modviz.load)",
+            name=error.name,
+        ) from error
+    value = module if attribute is None else getattr(module, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
