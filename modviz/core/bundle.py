@@ -1,0 +1,152 @@
+"""An Analysis as one file, and back, without pickle and without torch.
+
+The file is a zip archive: ``analysis.json`` says what is inside, every array is an ``.npy`` member.
+Neither the model nor the data are in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modviz.core.analysis import Analysis, FeatureResults, LesionResults
+from modviz.core.graph import Layer, NeuronGraph
+from modviz.core.partition import Partition
+
+FORMAT = "modviz analysis"
+VERSION = 1
+
+
+class BundleError(ValueError):
+    """A file that is no modviz bundle, is damaged, or was written by a newer modviz."""
+
+
+def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
+    """Write `analysis` to `path`; an existing file is replaced only by a complete one."""
+    graph = analysis.partition.graph
+    arrays: dict[str, NDArray[Any]] = {
+        "labels": analysis.partition.labels,
+        "tested": analysis.tested,
+    }
+    for (i, j), block in graph.blocks.items():
+        arrays[f"edges/{i}-{j}"] = block
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "model_name": analysis.model_name,
+        "status": analysis.status,
+        "settings": dict(analysis.settings),
+        "class_names": list(analysis.class_names),
+        "n_clusters": analysis.partition.n_clusters,
+        "edges": graph.edges,
+        "layers": [asdict(layer) for layer in graph.layers],
+        "blocks": [[i, j] for i, j in graph.blocks],
+    }
+    for name, result in (("lesions", analysis.lesions), ("features", analysis.features)):
+        header[name] = result is not None
+        for f in fields(result) if result is not None else ():
+            value = getattr(result, f.name)
+            if isinstance(value, np.ndarray):
+                arrays[f"{name}/{f.name}"] = value
+            else:
+                header[f"{name}_{f.name}"] = value
+    with (
+        _replacing(Path(path)) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        archive.writestr("analysis.json", json.dumps(header, indent=1))
+        for name, array in arrays.items():
+            member = BytesIO()
+            np.save(member, array, allow_pickle=False)
+            archive.writestr(f"{name}.npy", member.getvalue())
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` when it is whole, and vanishes if it never is."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp gives 0600; a bundle is made to be shared
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load(path: str | os.PathLike[str]) -> Analysis:
+    """Read an analysis that `Analysis.save` wrote. Needs no torch and runs nothing from the file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    BundleError
+        If the file is no modviz bundle, is damaged, or is of a newer version.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            header = json.loads(archive.read("analysis.json"))
+            if header.get("format") != FORMAT:
+                raise BundleError(f"{os.fspath(path)!r} is a zip file but no modviz bundle")
+            if header["version"] > VERSION:
+                raise BundleError(
+                    f"{os.fspath(path)!r} has format version {header['version']}; this modviz "
+                    f"reads up to {VERSION}: update modviz-nn"
+                )
+            return _restore(header, archive)
+    except FileNotFoundError:
+        raise
+    except BundleError:
+        raise
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError) as error:
+        raise BundleError(
+            f"{os.fspath(path)!r} is no modviz bundle or is damaged ({error}); "
+            "expected a file written by Analysis.save"
+        ) from error
+
+
+def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
+    def array(name: str) -> NDArray[Any]:
+        data = np.load(BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+        return np.asarray(data)
+
+    layers = [Layer(**layer) for layer in header["layers"]]
+    blocks = {(i, j): array(f"edges/{i}-{j}") for i, j in header["blocks"]}
+    graph = NeuronGraph(layers, blocks, edges=header["edges"])
+    lesions = features = None
+    if header["lesions"]:
+        named = {name: array(f"lesions/{name}") for name in ("intact", "lesioned", "controls")}
+        lesions = LesionResults(**named, n_images=header["lesions_n_images"])
+    if header["features"]:
+        features = FeatureResults(
+            **{f.name: array(f"features/{f.name}") for f in fields(FeatureResults)}
+        )
+    return Analysis(
+        partition=Partition(array("labels"), header["n_clusters"], graph),
+        tested=array("tested"),
+        class_names=tuple(header["class_names"]),
+        lesions=lesions,
+        features=features,
+        status=header["status"],
+        settings=header["settings"],
+        model_name=header["model_name"],
+    )

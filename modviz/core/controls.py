@@ -1,0 +1,55 @@
+"""Random groups of units to compare subclusters with.
+
+A control is what the same partition gives when the labels are shuffled within each layer: draw
+number r holds, for every subcluster at once, as many random live units of the same layer. Each
+draw is a whole partition, so the real one and the shuffled ones are exchangeable under the null,
+which is what the joint test needs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modviz.core.partition import Partition
+
+
+def draw_controls(partition: Partition, n_controls: int, seed: int) -> dict[str, NDArray[np.int64]]:
+    """Labels shuffled within each hidden layer, `n_controls` times.
+
+    Parameters
+    ----------
+    partition : Partition
+    n_controls : int
+    seed : int
+        The first draws do not depend on how many follow.
+
+    Returns
+    -------
+    dict of str to array of int, shape (n_controls, units of the layer)
+        Cluster of each unit in each draw; dead units stay -1.
+    """
+    drawn = {}
+    for index, layer in enumerate(partition.graph.layers):
+        if layer.role != "hidden":
+            continue
+        labels = partition.labels[partition.graph.layer_slice(index)]
+        live = labels >= 0
+        rng = np.random.default_rng([seed, layer.number])
+        shuffled = np.tile(labels, (n_controls, 1))
+        for row in shuffled:
+            row[live] = rng.permutation(labels[live])
+        drawn[layer.name] = shuffled
+    return drawn
+
+
+def masks(
+    partition: Partition, subcluster: int, controls: dict[str, NDArray[np.int64]]
+) -> NDArray[np.bool_]:
+    """The units of a subcluster (row 0) and of its controls, shape (1 + n, units of the layer)."""
+    chosen = partition.subclusters[subcluster]
+    shuffled = controls[chosen.layer]
+    mask = np.zeros((1 + len(shuffled), shuffled.shape[1]), dtype=bool)
+    mask[0, chosen.units] = True
+    mask[1:] = shuffled == chosen.cluster
+    return mask

@@ -1,0 +1,44 @@
+"""What long work tells whoever waits for it, and how it is asked to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from modviz.core.analysis import Analysis
+
+Stage = Literal["reading", "partition", "lesions", "features", "finished"]
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """One report from a running analysis.
+
+    Attributes
+    ----------
+    stage : {"reading", "partition", "lesions", "features", "finished"}
+    done, total : int
+        Work of this stage, in its own units (lesions, optimisation steps, ...).
+    message : str
+        What is being done, in words: ``"lesions: 120 of 760"``.
+    seconds_left : float or None
+        Estimate for this stage; None while there is nothing to estimate from.
+    analysis : Analysis or None
+        All results so far, when there are new ones to show; None otherwise.
+    """
+
+    stage: Stage
+    done: int
+    total: int
+    message: str
+    seconds_left: float | None = None
+    analysis: Analysis | None = None
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+class Cancelled(Exception):
+    """Raised inside a stage when it was asked to stop; `analyze` keeps what is finished."""
