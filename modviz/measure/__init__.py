@@ -1,0 +1,1 @@
+"""All that touches a model: reading it, its edges, lesions, visualizations. Needs torch."""

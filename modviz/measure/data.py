@@ -1,0 +1,159 @@
+"""The images and labels that a network is tested on, checked, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+FORMS = "(images, labels), a torch Dataset or a DataLoader of such pairs"
+
+
+class LabelledData:
+    """Images with their classes, from whatever form the user has them in.
+
+    Parameters
+    ----------
+    data : pair of arrays or tensors, torch Dataset, or DataLoader
+        Images as the model takes them, shape (n, ...), and class numbers, shape (n,).
+    dtype : torch.dtype
+        Floating type of the model; images of another floating type are converted.
+
+    Attributes
+    ----------
+    n_images : int or None
+        None if a DataLoader does not tell.
+    classes : tuple of str or None
+        Class names, if the data carry them (``.classes``, as torchvision's data sets do).
+    """
+
+    def __init__(self, data: Any, *, dtype: torch.dtype = torch.float32) -> None:
+        self._dtype = dtype
+        self._loader: DataLoader[Any] | None = None
+        self._dataset: Dataset[Any] | None = None
+        self._tensors: tuple[torch.Tensor, torch.Tensor] | None = None
+        if isinstance(data, DataLoader):
+            self._loader = data
+            self.n_images = _length(data.dataset)
+        elif isinstance(data, TensorDataset) and len(data.tensors) == 2:
+            self._tensors = self._checked(*data.tensors)
+            self.n_images = len(self._tensors[0])
+        elif isinstance(data, Dataset):
+            self._dataset = data
+            self.n_images = _length(data)
+        elif isinstance(data, Sequence) and len(data) == 2:
+            self._tensors = self._checked(data[0], data[1])
+            self.n_images = len(self._tensors[0])
+        else:
+            raise TypeError(f"data is {type(data).__name__}; expected {FORMS}")
+        if self.n_images == 0:
+            raise ValueError("the data set is empty; lesions are tested on labelled images")
+        source = data.dataset if isinstance(data, DataLoader) else data
+        names = getattr(source, "classes", None)
+        self.classes = None if names is None else tuple(str(name) for name in names)
+
+    def first(self, n: int = 64) -> torch.Tensor:
+        """The first images, at most `n`, as an example of the model's input."""
+        images, _ = next(self._pieces(n))
+        return images[:n]
+
+    def channel_limits(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Least and greatest value by channel, of all images in memory or of the first batch."""
+        images = self._tensors[0] if self._tensors is not None else next(self._pieces(256))[0]
+        if images.ndim < 3:
+            return images.min(), images.max()
+        other = [0, *range(2, images.ndim)]
+        return images.amin(dim=other), images.amax(dim=other)
+
+    def batches(
+        self, size: int, n_classes: int, *, seed: int
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """All images once, in batches of at most `size` with their labels.
+
+        Images in memory come in a random order (by `seed`), so that an estimate from the first
+        batches is one from a fair sample.
+
+        Raises
+        ------
+        ValueError
+            If a label is not among 0 .. n_classes - 1, or all images are of one class.
+        """
+        seen: set[int] = set()
+        for images, labels in self._pieces(size, seed=seed):
+            low, high = int(labels.min()), int(labels.max())
+            if low < 0 or high >= n_classes:
+                raise ValueError(
+                    f"labels run from {low} to {high}, but the model tells {n_classes} classes "
+                    f"apart; expected numbers 0 .. {n_classes - 1}"
+                )
+            seen.update(labels.unique().tolist())
+            for start in range(0, len(images), size):
+                yield images[start : start + size], labels[start : start + size]
+        if not seen:
+            raise ValueError("the data set is empty; lesions are tested on labelled images")
+        if len(seen) < 2:
+            raise ValueError(
+                f"all images are of class {seen.pop()}; modviz compares the accuracies of classes "
+                "and needs images of at least 2"
+            )
+
+    def _pieces(
+        self, size: int, seed: int | None = None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        if self._tensors is not None:
+            images, labels = self._tensors
+            order = torch.arange(len(images))
+            if seed is not None:
+                order = torch.from_numpy(np.random.default_rng(seed).permutation(len(images)))
+            for part in order.split(size):
+                yield images[part], labels[part]
+            return
+        loader = self._loader or DataLoader(self._dataset, batch_size=size)  # type: ignore[arg-type]
+        for batch in loader:
+            if not isinstance(batch, Sequence) or len(batch) != 2:
+                raise TypeError(
+                    f"the data give {type(batch).__name__} as a batch; expected pairs "
+                    "(images, labels)"
+                )
+            yield self._checked(batch[0], batch[1])
+
+    def _checked(self, images: Any, labels: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        x, y = _tensor(images, "images"), _tensor(labels, "labels")
+        if not x.is_floating_point():
+            raise ValueError(
+                f"images are {x.dtype}; expected floating-point images, scaled as the model takes "
+                "them (bytes: images / 255, if it was trained so)"
+            )
+        if x.ndim < 2:
+            raise ValueError(f"images have shape {tuple(x.shape)}; expected (n, ...)")
+        if y.ndim != 1 or len(y) != len(x):
+            raise ValueError(
+                f"labels have shape {tuple(y.shape)} for {len(x)} images; expected one class "
+                f"number an image, shape ({len(x)},)"
+            )
+        if y.is_floating_point() and not bool((y == y.round()).all()):
+            raise ValueError("labels are fractions; expected class numbers 0, 1, 2, ...")
+        if not bool(torch.isfinite(x).all()):
+            raise ValueError("images hold NaN or infinite values; clean the data first")
+        return x.detach().to(self._dtype), y.detach().long()
+
+
+def _tensor(values: Any, name: str) -> torch.Tensor:
+    if isinstance(values, torch.Tensor):
+        return values
+    try:
+        return torch.as_tensor(np.asarray(values))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} is {type(values).__name__}; expected an array or tensor"
+        ) from error
+
+
+def _length(data: Any) -> int | None:
+    try:
+        return len(data)
+    except TypeError:
+        return None

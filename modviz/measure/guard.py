@@ -1,0 +1,49 @@
+"""The one way in which modviz may change a user's model: here, and only until the block ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Hold a model in eval mode, with frozen parameters and no in-place activations.
+
+    Whatever happens in the block, every module gets back its own training flag and ``inplace`` flag
+    and every parameter its ``requires_grad`` and ``grad``.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    """
+    with ExitStack() as undo:
+        for module in model.modules():
+            _set(undo, module, "training", False)
+            if getattr(module, "inplace", False):  # would overwrite a value that a replay keeps
+                _set(undo, module, "inplace", False)
+        for parameter in model.parameters():
+            undo.callback(setattr, parameter, "grad", parameter.grad)
+            undo.callback(parameter.requires_grad_, parameter.requires_grad)
+            parameter.requires_grad_(False)
+        yield
+
+
+def _set(undo: ExitStack, owner: Any, attribute: str, value: object) -> None:
+    undo.callback(setattr, owner, attribute, getattr(owner, attribute))
+    setattr(owner, attribute, value)
+
+
+@contextmanager
+def intra_op_threads(n: int) -> Iterator[None]:
+    """Let every torch operation use `n` threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,295 @@
+"""Lesions: silence the units of a subcluster, or of a random control, and see what is lost.
+
+Work goes by batches of images: a batch passes through the intact network once, and for every lesion
+only what follows the lesioned layer runs again, many lesions stacked into one batch. Counts of
+right answers add up over batches, so results do not depend on how the work was cut.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import fx
+
+from modviz.core.analysis import LesionResults
+from modviz.core.controls import masks
+from modviz.core.partition import Partition
+from modviz.core.progress import Cancelled
+from modviz.measure.data import LabelledData
+from modviz.measure.guard import evaluating, intra_op_threads
+from modviz.measure.network import Network, device_of
+from modviz.measure.replay import Env
+
+LESIONS = ("zero", "weights")
+
+#: Bytes of one stacked tensor: large enough for fast matrix products, small enough for caches.
+_STACK_BYTES = 16 * 2**20
+
+#: Called with (lesions x images done, all of them or None, results so far or None).
+LesionCallback = Callable[[int, int | None, LesionResults | None], None]
+
+
+@dataclass(frozen=True, eq=False)
+class _LayerPlan:
+    """What it takes to lesion one layer."""
+
+    cuts: tuple[fx.Node, ...]  # values to silence
+    after: list[fx.Node]  # operations to run again
+    reads: frozenset[fx.Node]  # values of the intact run that these read, cuts included
+    rows: NDArray[np.int64]  # (jobs, 2): subcluster, and 0 = itself or 1 + control
+    masks: torch.Tensor  # (jobs, units), 1 = silenced
+
+
+@dataclass(eq=False)
+class _Counts:
+    """Right answers by class, over all images so far."""
+
+    images: NDArray[np.int64]  # (classes,)
+    intact: NDArray[np.int64]  # (classes,)
+    right: NDArray[np.int64]  # (subclusters, 1 + controls, classes)
+
+    def results(self, tested: NDArray[np.bool_]) -> LesionResults:
+        present = self.images > 0
+        accuracy = np.full((*self.right.shape[:2], int(present.sum())), np.nan)
+        accuracy[tested] = self.right[tested][..., present] / self.images[present]
+        return LesionResults(
+            intact=self.intact[present] / self.images[present],
+            lesioned=accuracy[:, 0],
+            controls=accuracy[:, 1:],
+            n_images=int(self.images.sum()),
+        )
+
+
+def measure_lesions(
+    network: Network,
+    data: LabelledData,
+    partition: Partition,
+    tested: NDArray[np.bool_],
+    controls: dict[str, NDArray[np.int64]],
+    *,
+    lesion: str = "zero",
+    seed: int = 0,
+    workers: int | None = None,
+    report: LesionCallback | None = None,
+    cancel: threading.Event | None = None,
+) -> tuple[LesionResults, NDArray[np.bool_]]:
+    """Class accuracies under the lesion of every tested subcluster and each of its controls.
+
+    Parameters
+    ----------
+    network : Network
+    data : LabelledData
+    partition : Partition
+    tested : array of bool, shape (subclusters,)
+    controls : dict of str to array
+        From `modviz.core.controls.draw_controls`.
+    lesion : {"zero", "weights"}
+        ``"zero"``: what the readers of a unit read is 0: after its activation, batch norm, pooling.
+        ``"weights"``: the unit's incoming weights and bias are 0, as in the authors' code; batch
+        norm behind it then gives a constant.
+    seed : int
+        Order of the images.
+    workers : int, optional
+        Threads that share the lesions; by default as many as processors, 1 on a GPU.
+    report : callable, optional
+    cancel : threading.Event, optional
+        Checked between lesions.
+
+    Returns
+    -------
+    LesionResults
+    array of bool, shape (classes,)
+        Which classes have images: the columns of the results.
+
+    Raises
+    ------
+    Cancelled
+        If `cancel` was set; ``report`` has then got all that was finished.
+    """
+    if lesion not in LESIONS:
+        raise ValueError(f"lesion={lesion!r}; expected one of {list(LESIONS)}")
+    engine = _Engine(network, partition, tested, controls, lesion)
+    n_controls = len(next(iter(controls.values()), ()))
+    counts = _Counts(
+        np.zeros(network.n_classes, dtype=np.int64),
+        np.zeros(network.n_classes, dtype=np.int64),
+        np.zeros((len(tested), 1 + n_controls, network.n_classes), dtype=np.int64),
+    )
+    total = None if data.n_images is None else engine.n_jobs * data.n_images
+    done = 0
+    on_cpu = engine.device.type == "cpu"
+    workers = (workers or torch.get_num_threads()) if on_cpu else 1
+    with (
+        evaluating(network.model),
+        intra_op_threads(1 if on_cpu else torch.get_num_threads()),
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        for images, labels in data.batches(
+            engine.batch_size(data.n_images), network.n_classes, seed=seed
+        ):
+            batch = engine.intact(images, labels)
+            right = np.zeros_like(counts.right)
+            for rows, correct in _shared(engine.chunks(batch), pool, cancel):
+                right[rows[:, 0], rows[:, 1]] = correct
+                done += len(rows) * len(images)
+                if report is not None:
+                    report(done, total, None)
+            counts.images += batch.images
+            counts.intact += batch.intact
+            counts.right += right
+            if report is not None:
+                report(done, total, counts.results(tested))
+    return counts.results(tested), counts.images > 0
+
+
+Outcome = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def _shared(
+    tasks: Iterator[Callable[[], Outcome]],
+    pool: ThreadPoolExecutor,
+    cancel: threading.Event | None,
+) -> Iterator[Outcome]:
+    """Run tasks in the pool; whatever ends the loop, none of them goes on."""
+    futures = [pool.submit(task) for task in tasks]
+    try:
+        for future in as_completed(futures):
+            if cancel is not None and cancel.is_set():
+                raise Cancelled
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """One batch of images after its intact pass."""
+
+    env: Env
+    one_hot: torch.Tensor  # (images, classes)
+    labels: torch.Tensor
+    images: NDArray[np.int64]  # (classes,)
+    intact: NDArray[np.int64]  # (classes,)
+
+
+class _Engine:
+    def __init__(
+        self,
+        network: Network,
+        partition: Partition,
+        tested: NDArray[np.bool_],
+        controls: dict[str, NDArray[np.int64]],
+        lesion: str,
+    ) -> None:
+        self.network, self.replay = network, network.replay
+        self.device = device_of(network.model)
+        self.plans = []
+        for layer in dict.fromkeys(s.layer for s in partition.subclusters):
+            subclusters = [
+                k for k, s in enumerate(partition.subclusters) if s.layer == layer and tested[k]
+            ]
+            if subclusters:
+                self.plans.append(self._plan(layer, subclusters, partition, controls, lesion))
+        self.n_jobs = sum(len(plan.rows) for plan in self.plans)
+        self._keep = frozenset().union(*(plan.reads for plan in self.plans))
+        self._stackable: dict[int, bool] = {}
+
+    def _plan(
+        self,
+        layer: str,
+        subclusters: list[int],
+        partition: Partition,
+        controls: dict[str, NDArray[np.int64]],
+        lesion: str,
+    ) -> _LayerPlan:
+        if lesion == "zero":
+            cuts = self.network.lesion_nodes(layer)
+        else:  # without weights and bias a unit's own output is 0
+            cuts = (self.network.layer_node(layer),)
+        after = self.replay.after(cuts)
+        silenced = [masks(partition, k, controls) for k in subclusters]
+        rows = [
+            (k, r) for k, mask in zip(subclusters, silenced, strict=True) for r in range(len(mask))
+        ]
+        return _LayerPlan(
+            cuts=cuts,
+            after=after,
+            reads=frozenset(n for node in after for n in node.all_input_nodes) - set(after),
+            rows=np.array(rows, dtype=np.int64),
+            masks=torch.from_numpy(np.concatenate(silenced)).to(self.device),
+        )
+
+    def batch_size(self, n_images: int | None) -> int:
+        """Images at once: about ten batches, so that estimates refine, within memory."""
+        fits = max(1, 2 * _STACK_BYTES // max(1, self.network.bytes_per_image))
+        wanted = 1024 if n_images is None else int(np.clip(np.ceil(n_images / 10), 64, 1024))
+        return min(fits, wanted)
+
+    def intact(self, images: torch.Tensor, labels: torch.Tensor) -> _Batch:
+        """Pass a batch through the intact network, keeping what the lesions will read."""
+        labels = labels.to(self.device)
+        with torch.no_grad():
+            env = self.replay.forward(images.to(self.device), self._keep)
+            one_hot = torch.nn.functional.one_hot(labels, self.network.n_classes).float()
+            right = (env[self.replay.output].argmax(dim=1) == labels).float() @ one_hot
+        return _Batch(env, one_hot, labels, _integers(one_hot.sum(dim=0)), _integers(right))
+
+    def chunks(self, batch: _Batch) -> Iterator[Callable[[], Outcome]]:
+        """The lesions of a batch, as tasks of a handy size."""
+        per_copy = max(1, self.network.bytes_per_image * len(batch.labels))
+        for index, plan in enumerate(self.plans):
+            size = max(1, _STACK_BYTES // per_copy) if self._stacks(index, plan, batch) else 1
+            for start in range(0, len(plan.rows), size):
+                yield self._task(plan, batch, slice(start, start + size))
+
+    def _task(self, plan: _LayerPlan, batch: _Batch, part: slice) -> Callable[[], Outcome]:
+        def run() -> Outcome:
+            with torch.no_grad():
+                output = self._lesioned(plan, batch, plan.masks[part])
+                right = (output.argmax(dim=-1) == batch.labels).float() @ batch.one_hot
+            return plan.rows[part], _integers(right)
+
+        return run
+
+    def _lesioned(self, plan: _LayerPlan, batch: _Batch, silenced: torch.Tensor) -> torch.Tensor:
+        """Outputs under several lesions, shape (lesions, images, classes)."""
+        n = len(silenced)
+        env: Env = {}
+        for node in plan.reads | set(plan.cuts):
+            value = batch.env[node]
+            if node in plan.cuts:
+                shape = (n, 1, silenced.shape[1], *[1] * (value.ndim - 2))
+                env[node] = value.masked_fill(silenced.reshape(shape), 0.0).flatten(0, 1)
+            elif isinstance(value, torch.Tensor) and node.op != "get_attr" and value.ndim:
+                env[node] = value.repeat(n, *[1] * (value.ndim - 1))
+            else:
+                env[node] = value
+        self.replay.run(env, plan.after, frozenset({self.replay.output}))
+        output: torch.Tensor = env[self.replay.output]
+        return output.reshape(n, len(batch.labels), -1)
+
+    def _stacks(self, index: int, plan: _LayerPlan, batch: _Batch) -> bool:
+        """Whether several lesions may share a batch: not if the model fixed its batch size."""
+        if index not in self._stackable:
+            nothing = torch.zeros_like(plan.masks[:2])
+            try:
+                with torch.no_grad():
+                    output = self._lesioned(plan, batch, nothing)
+                same = torch.allclose(
+                    output, batch.env[self.replay.output][None], rtol=1e-3, atol=1e-4
+                )
+            except (RuntimeError, ValueError):
+                same = False
+            self._stackable[index] = same
+        return self._stackable[index]
+
+
+def _integers(counts: torch.Tensor) -> NDArray[np.int64]:
+    return np.asarray(counts.round().long().cpu().numpy(), dtype=np.int64)

@@ -1,0 +1,265 @@
+"""What modviz knows of a model: its layers, how they connect, and how to run parts of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import fx, nn
+
+from modviz.core.graph import Layer
+from modviz.measure.guard import evaluating
+from modviz.measure.ops import BATCH_NORMS, LAYERS, Signal
+from modviz.measure.reader import Connection, NetworkError, Reading, read
+from modviz.measure.replay import Replay, Tracer, without_writes
+
+#: What `layers=` takes: all hidden layers, a range (first, last), or a list of names.
+LayerChoice = tuple[str, str] | list[str] | None
+
+
+class Network:
+    """A PyTorch model as modviz reads it.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A classifier that takes one tensor and returns class scores, shape (images, classes).
+    example_input : tensor, shape (images, ...)
+        A few inputs as the model takes them; only their shape and type matter.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        Every layer in the order data flows: name, kind, n_units, and role: ``"hidden"`` (its units
+        can be lesioned) or ``"output"`` (no other layer reads it).
+    connections : tuple of Connection
+        Which layer reads which other layer's units, or the ``"input"``.
+    n_classes : int
+        Width of the model's output.
+    input_shape : tuple of int
+        Shape of one input.
+
+    Raises
+    ------
+    TypeError
+        If `model` is no module or `example_input` no tensor.
+    NetworkError
+        If the model can't be traced or run on the example, or does not return class scores.
+    """
+
+    def __init__(self, model: nn.Module, example_input: torch.Tensor) -> None:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model is {type(model).__name__}; expected a torch.nn.Module")
+        if not isinstance(example_input, torch.Tensor):
+            raise TypeError(
+                f"example_input is {type(example_input).__name__}; expected a torch.Tensor"
+            )
+        self.model = model
+        self._modules = dict(model.named_modules())
+        example = example_input[:2].to(device_of(model))
+        self.input_shape = tuple(example.shape[1:])
+        with evaluating(model), torch.no_grad():
+            expected = _class_scores(model, example)
+            self.replay = Replay(_traced(model))
+            self._reading: Reading = read(self.replay, self._modules, example)
+        if not torch.allclose(self._reading.output, expected, rtol=1e-4, atol=1e-5, equal_nan=True):
+            raise NetworkError(
+                "the traced model gives other outputs than the model itself, so forward() depends "
+                "on something torch.fx can't see; remove randomness and data-dependent choices"
+            )
+        self.n_classes = int(expected.shape[1])
+        self.connections: tuple[Connection, ...] = tuple(self._reading.connections)
+        self.layers = self._numbered()
+
+    def _numbered(self) -> tuple[Layer, ...]:
+        if not self._reading.nodes:
+            raise NetworkError(
+                "the model has no Linear or convolution modules that modviz can see; "
+                "layers must be modules (torch.nn.Linear, ...), not functions"
+            )
+        layers, number = [], 0
+        nodes = set(self._reading.nodes.values())
+        for name, node in self._reading.nodes.items():
+            hidden = any(later in nodes for later in self.replay.after([node]))
+            number += hidden
+            module = self._modules[name]
+            kind = next(LAYERS[c] for c in LAYERS if isinstance(module, c))
+            signal = self._reading.values[node]
+            units = len(signal.terms[0].units) if isinstance(signal, Signal) else 0
+            layers.append(
+                Layer(name, kind, units, "hidden" if hidden else "output", number if hidden else 0)
+            )
+        return tuple(layers)
+
+    # ---- layers ----------------------------------------------------------------------------------
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """The layers whose units can be clustered and lesioned, in order."""
+        return tuple(layer for layer in self.layers if layer.role == "hidden")
+
+    def choose(self, layers: LayerChoice = None) -> tuple[Layer, ...]:
+        """Resolve `layers`: None = every hidden layer, (first, last) = a range, list = names.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, names an output, or comes twice, or a range is empty.
+        TypeError
+            If `layers` is none of the three forms.
+        """
+        names = [layer.name for layer in self.hidden]
+        if layers is None:
+            if not names:
+                raise NetworkError("the model has no hidden layer: only its output layer has units")
+            return self.hidden
+        given: object = layers  # what a user gives need not be what the signature says
+        if not isinstance(given, (tuple, list)):
+            raise TypeError(
+                f"layers={layers!r}; expected None, a pair (first, last) or a list of names, "
+                f"out of {names}"
+            )
+        for name in layers:
+            if name not in names:
+                raise ValueError(f"there is no hidden layer {name!r}; the model has {names}")
+        if isinstance(layers, tuple):
+            if len(layers) != 2:
+                raise ValueError(
+                    f"layers={layers!r}; a tuple is a range (first, last), use a list for names"
+                )
+            first, last = names.index(layers[0]), names.index(layers[1])
+            if first > last:
+                raise ValueError(f"layers={layers!r}; {layers[0]!r} comes after {layers[1]!r}")
+            return self.hidden[first : last + 1]
+        if not layers or len(set(layers)) < len(layers):
+            raise ValueError(f"layers={layers!r}; expected at least one name, each once")
+        return tuple(layer for layer in self.hidden if layer.name in layers)
+
+    def require_followed(self, layers: Sequence[Layer], *, from_input: bool = False) -> None:
+        """Refuse a choice of layers between which there is something modviz can't follow."""
+        chosen = [layer.name for layer in layers]
+        for name, gap in self._reading.gaps:
+            if name not in chosen or (chosen[0] == name and not from_input):
+                continue
+            before = [n for n in chosen if chosen.index(n) < chosen.index(name)]
+            advice = (
+                f"analyse the layers before it, layers={(before[0], before[-1])!r}"
+                if before
+                else "analyse layers after it"
+            )
+            raise NetworkError(
+                f"modviz can't follow the model at {gap.node!r}, operation {gap.operation}, which "
+                f"the layer {name!r} reads: {gap.reason}; {advice}, or replace the operation"
+            )
+
+    def weight(self, layer: str) -> torch.Tensor:
+        """The layer's weights as stored: (units, inputs, ...)."""
+        weight: Any = self._modules[layer].weight
+        return torch.as_tensor(weight.detach())
+
+    def batch_norm_scale(self, layer: str) -> NDArray[np.float64]:
+        """|gamma| / sqrt(var + eps) of the batch norm right after a layer, per unit; else 1."""
+        units = next(la.n_units for la in self.layers if la.name == layer)
+        return self._reading.in_scale.get(layer, np.ones(units))
+
+    @property
+    def bytes_per_image(self) -> int:
+        """Size of the largest tensor of a forward pass, for one image."""
+        return self._reading.bytes_per_image
+
+    # ---- where to measure ------------------------------------------------------------------------
+
+    def layer_node(self, layer: str) -> fx.Node:
+        """The operation of the layer itself: what its weights give."""
+        return self._reading.nodes[layer]
+
+    def lesion_nodes(self, layer: str) -> tuple[fx.Node, ...]:
+        """The values that readers of a layer read.
+
+        The end of each chain of per-channel operations (activation, batch norm, pooling, dropout)
+        before the next operation that mixes units or merges branches.
+        """
+        ends, todo = [], [self._reading.nodes[layer]]
+        while todo:
+            node = todo.pop()
+            onward = [user for user in node.users if self._still_alone(user, layer)]
+            readers = [u for u in node.users if u in self._reading.values or u.op == "output"]
+            if len(onward) < len(readers):
+                ends.append(node)
+            todo += onward
+        return tuple(ends)
+
+    def pre_activation_node(self, layer: str) -> fx.Node:
+        """A layer's value before its non-linearity, after the batch norm that belongs to it."""
+        node = self._reading.nodes[layer]
+        while len(node.users) == 1:
+            (user,) = node.users
+            module = self._modules.get(str(user.target)) if user.op == "call_module" else None
+            if not (isinstance(module, BATCH_NORMS) and self._still_alone(user, layer)):
+                break
+            node = user
+        return node
+
+    def _still_alone(self, node: fx.Node, layer: str) -> bool:
+        """Whether a value's channels are just the units of `layer`, in order and unfolded."""
+        signal = self._reading.values.get(node)
+        return (
+            isinstance(signal, Signal)
+            and len(signal.terms) == 1
+            and signal.terms[0].source == layer
+            and not signal.positions
+            and node not in self._reading.nodes.values()
+        )
+
+    def __repr__(self) -> str:
+        chain = ", ".join(f"{la.name} ({la.kind}, {la.n_units})" for la in self.layers)
+        return f"Network of {type(self.model).__name__}: {chain}"
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's parameters are; the CPU if it has none."""
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def _class_scores(model: nn.Module, example: torch.Tensor) -> torch.Tensor:
+    """The model's output on the example, checked to be class scores."""
+    try:
+        output = model(example)
+    except Exception as error:
+        raise NetworkError(
+            f"the model can't run on inputs of shape {tuple(example.shape[1:])} and type "
+            f"{example.dtype}: {error}; give images as the model takes them"
+        ) from error
+    if not isinstance(output, torch.Tensor):
+        raise NetworkError(
+            f"the model returns {type(output).__name__}; expected a tensor of class scores, shape "
+            "(images, classes): wrap the model in a module that returns just that"
+        )
+    if output.ndim != 2 or output.shape[0] != example.shape[0] or output.shape[1] < 2:
+        raise NetworkError(
+            f"the model returns shape {tuple(output.shape)} for {example.shape[0]} images; "
+            "expected class scores of shape (images, classes) with at least 2 classes"
+        )
+    return output
+
+
+def _traced(model: nn.Module) -> fx.GraphModule:
+    try:
+        graph = Tracer().trace(model)
+    except Exception as error:
+        raise NetworkError(
+            f"torch.fx can't trace {type(model).__name__}: {error}; forward() must not choose its "
+            "path by the values or shapes of its input: move such code out of the model"
+        ) from error
+    inputs = [node for node in graph.nodes if node.op == "placeholder"]
+    if len([node for node in inputs if not node.args]) != 1:
+        names = [str(node.target) for node in inputs]
+        raise NetworkError(
+            f"forward() takes {names}; modviz follows models with one input tensor: wrap the model "
+            "in a module that fixes the other arguments"
+        )
+    without_writes(graph, dict(model.named_modules()))
+    return fx.GraphModule(model, graph)

@@ -1,0 +1,137 @@
+"""Run a traced network, or only the part of it that follows a given operation.
+
+A replay calls the model's own modules in the model's own order, so its numbers are those of a full
+pass, bit for bit; it only leaves out what did not change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from modviz.measure.ops import LAYERS, OUT_OF_PLACE
+
+Env = dict[fx.Node, Any]
+
+
+class Tracer(fx.Tracer):
+    """Keeps subclasses of the layers that hold units whole, wherever they are defined."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether a module stays one operation of the graph."""
+        return isinstance(m, tuple(LAYERS)) or super().is_leaf_module(m, module_qualified_name)
+
+
+def without_writes(graph: fx.Graph, modules: Mapping[str, nn.Module]) -> None:
+    """Rewrite in-place operations so that no value of the graph is ever overwritten.
+
+    Operations that come later and read what was overwritten then read the new value, as they did
+    before. In-place modules are switched by the guard around every run.
+    """
+    order = {node: k for k, node in enumerate(graph.nodes)}
+    for node in graph.nodes:
+        if not _writes(node, modules):
+            continue
+        target = node.args[0]
+        if node.op == "call_function":
+            node.target = OUT_OF_PLACE.get(node.target, node.target)
+        elif node.op == "call_method":
+            node.target = node.target.removesuffix("_")
+        if node.kwargs.get("inplace"):
+            node.kwargs = {**node.kwargs, "inplace": False}
+        if isinstance(target, fx.Node):
+            for user in list(target.users):
+                if order[user] > order[node]:
+                    user.replace_input_with(target, node)
+
+
+def _writes(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
+    if node.op == "call_module":
+        return bool(getattr(modules[str(node.target)], "inplace", False))
+    if node.op == "call_function":
+        return node.target in OUT_OF_PLACE or bool(node.kwargs.get("inplace"))
+    if node.op == "call_method":
+        name = str(node.target)
+        return name.endswith("_") and not name.endswith("__")
+    return False
+
+
+class Replay:
+    """The operations of a traced model, to be run in any subset.
+
+    Parameters
+    ----------
+    module : torch.fx.GraphModule
+        Shares its submodules with the user's model.
+    """
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        self._module = module
+        self._modules = dict(module.named_modules())
+        self.nodes: list[fx.Node] = list(module.graph.nodes)
+        self.input = next(node for node in self.nodes if node.op == "placeholder")
+        self.output = self.nodes[-1]
+
+    def run(self, env: Env, nodes: Iterable[fx.Node], keep: frozenset[fx.Node]) -> None:
+        """Run `nodes` in order on the values in `env`; forget values nobody reads any more.
+
+        Parameters
+        ----------
+        env : dict of node to value
+            Holds what the nodes read; their values are added.
+        nodes : iterable of torch.fx.Node
+        keep : set of torch.fx.Node
+            Values that stay in `env` whatever happens.
+        """
+        wanted = list(nodes)
+        last_reader = {source: node for node in wanted for source in node.all_input_nodes}
+        for node in wanted:
+            env[node] = self.call(node, env)
+            for source in node.all_input_nodes:
+                if last_reader[source] is node and source not in keep:
+                    env.pop(source, None)
+
+    def call(self, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
+        """The value of one node, given those it reads."""
+        if node.op == "get_attr":
+            value: Any = self._module
+            for part in str(node.target).split("."):
+                value = getattr(value, part)
+            return value
+        args = fx.map_arg(node.args, env.__getitem__)
+        kwargs = fx.map_arg(node.kwargs, env.__getitem__)
+        if node.op == "call_module":
+            return self._modules[str(node.target)](*args, **kwargs)
+        if node.op == "call_function":
+            return node.target(*args, **kwargs)  # type: ignore[operator]
+        if node.op == "call_method":
+            return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+        if node.op == "output":
+            return args[0]
+        return node.args[0] if node.args else None  # a placeholder with a default
+
+    def forward(self, images: torch.Tensor, keep: frozenset[fx.Node] = frozenset()) -> Env:
+        """Run the whole network; the output and the values of `keep` are in the result."""
+        env: Env = {self.input: images}
+        self.run(env, (n for n in self.nodes if n is not self.input), keep | {self.output})
+        return env
+
+    def before(self, targets: Iterable[fx.Node]) -> list[fx.Node]:
+        """The operations needed for the values of `targets`, in order, without the input."""
+        needed = set(targets)
+        for node in reversed(self.nodes):
+            if node in needed:
+                needed.update(node.all_input_nodes)
+        return [node for node in self.nodes if node in needed and node is not self.input]
+
+    def after(self, sources: Iterable[fx.Node]) -> list[fx.Node]:
+        """The operations between the values of `sources` (not in it) and the output, in order."""
+        changed = set(sources)
+        for node in self.nodes:
+            if any(source in changed for source in node.all_input_nodes):
+                changed.add(node)
+        relevant = set(self.before([self.output]))
+        return [n for n in self.nodes if n in changed and n in relevant and n not in set(sources)]

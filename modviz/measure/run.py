@@ -1,0 +1,384 @@
+"""analyze(): from a model and data to an Analysis, stage by stage.
+
+What is finished is kept in an Analysis that grows; progress reports carry it to whoever watches,
+and a cancel returns it as it is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from modviz.core.analysis import Analysis, FeatureResults, LesionResults, size_rule
+from modviz.core.controls import draw_controls
+from modviz.core.graph import Layer
+from modviz.core.partition import Partition, spectral_partition
+from modviz.core.progress import Cancelled, Progress, ProgressCallback, Stage
+from modviz.core.settings import Settings, refuse_unknown, whole_number
+from modviz.measure.data import LabelledData
+from modviz.measure.edges import weight_graph
+from modviz.measure.features import Preprocess, measure_features, picture_shape
+from modviz.measure.lesion import measure_lesions
+from modviz.measure.network import LayerChoice, Network
+
+
+def analyze(
+    model: nn.Module,
+    data: Any,
+    *,
+    layers: LayerChoice = None,
+    n_clusters: int = 16,
+    edges: str = "weights",
+    scope: str = "global",
+    kernel_norm: str = "l1",
+    lesion: str = "zero",
+    n_controls: int = 99,
+    n_image_controls: int | None = None,
+    features: bool = True,
+    seed: int = 0,
+    include_inputs: bool = False,
+    include_outputs: bool = False,
+    partition: Partition | None = None,
+    preprocess: Preprocess | None = None,
+    class_names: Sequence[str] | None = None,
+    workers: int | None = None,
+    progress: bool | ProgressCallback = True,
+    cancel: threading.Event | None = None,
+    **unknown: Any,
+) -> Analysis:
+    """Find the modules of a network and measure what each one does.
+
+    Builds the graph of the network's units, partitions it, silences every subcluster (the units of
+    one cluster in one layer) and as many random groups of units of the same layer, and optimises
+    the pictures that drive them most. The model is run in eval mode and left exactly as it was.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A classifier: one tensor in, class scores (images, classes) out.
+    data : (images, labels), torch Dataset or DataLoader
+        What lesions are tested on; images as the model takes them. A random order of a
+        DataLoader does not matter.
+    layers : None, pair of str, or list of str
+        Every hidden layer, a range (first, last), or just these.
+    n_clusters : int
+        Number of clusters k.
+    edges : {"weights"}
+        What connects units.
+    scope : {"global"}
+        One partition of all layers.
+    kernel_norm : {"l1", "induced", "l2"}
+        See `modviz.weight_graph`.
+    lesion : {"zero", "weights"}
+        ``"zero"``: what the readers of a unit read becomes 0. ``"weights"``: its incoming weights
+        and bias become 0, as in the authors' code.
+    n_controls : int
+        Random groups that each subcluster's lesion is compared with: the smallest p is
+        1 / (n_controls + 1).
+    n_image_controls : int, optional
+        The same for pictures; by default the smaller of `n_controls` and 19.
+    features : bool
+        Whether to optimise pictures at all.
+    seed : int
+        Decides clustering, controls and the noise that pictures start from.
+    include_inputs, include_outputs : bool
+        Whether inputs and outputs are clustered too; they are never lesioned.
+    partition : Partition, optional
+        A partition of your own to test in place of the spectral one; `layers`, `n_clusters` and the
+        options of the graph are then those of the partition.
+    preprocess : callable, optional
+        Turns pictures in 0 .. 1, shape (n, channels, height, width), into inputs as the network
+        expects them. By default they are stretched, channel by channel, to the range of the data,
+        which does nothing to images in 0 .. 1 and undoes the usual normalisation.
+    class_names : sequence of str, optional
+        By default the data set's ``.classes``, or numbers.
+    workers : int, optional
+        Threads; by default one a processor. The result does not depend on it.
+    progress : bool or callable
+        True: a progress bar. A callable gets a `modviz.Progress` a few times a second, with the
+        results so far whenever there are new ones.
+    cancel : threading.Event, optional
+        When set, the analysis stops and returns what it has, with ``status == "cancelled"``. An
+        interrupt from the keyboard does the same, with a warning.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described; the message says what is and what to do.
+    NetworkError
+        If modviz can't follow the model; the message names the module and the operation.
+
+    Notes
+    -----
+    Method: Hod et al., "Detecting Modularity in Deep Neural Networks", arXiv:2110.08058.
+    """
+    known = [name for name in inspect.signature(analyze).parameters if name != "unknown"]
+    refuse_unknown("analyze", unknown, known[2:])
+    settings = Settings(
+        layers=layers,
+        n_clusters=n_clusters,
+        edges=edges,
+        scope=scope,
+        kernel_norm=kernel_norm,
+        lesion=lesion,
+        n_controls=n_controls,
+        n_image_controls=n_image_controls,
+        features=features,
+        seed=seed,
+        include_inputs=include_inputs,
+        include_outputs=include_outputs,
+    )
+    if workers is not None:
+        whole_number("workers", workers, 1)
+    with _Reporter(progress) as reporter:
+        run = _Run(model, data, settings, reporter, cancel, workers, preprocess, class_names)
+        return run.analysis(partition)
+
+
+def hidden_layers(model: nn.Module, data: Any) -> tuple[Layer, ...]:
+    """The hidden layers of a model, in order: what `layers` of `analyze` can choose from.
+
+    Raises the errors of `analyze` for a model or data that it can't use.
+    """
+    return _read(model, data)[0].hidden
+
+
+def _read(model: nn.Module, data: Any) -> tuple[Network, LabelledData]:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is {type(model).__name__}; expected a torch.nn.Module")
+    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    labelled = LabelledData(data, dtype=dtype)
+    network = Network(model, labelled.first())
+    network.choose(None)
+    return network, labelled
+
+
+class _Run:
+    """One analysis on its way: the stages and what they have given so far."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: Any,
+        settings: Settings,
+        reporter: _Reporter,
+        cancel: threading.Event | None,
+        workers: int | None,
+        preprocess: Preprocess | None,
+        class_names: Sequence[str] | None,
+    ) -> None:
+        self.settings, self.reporter = settings, reporter
+        self.cancel = cancel if cancel is not None else threading.Event()
+        self.workers = workers or torch.get_num_threads()
+        reporter.start("reading", "reading the model")
+        self.network, self.data = _read(model, data)
+        self.model_name = type(model).__name__
+        self.class_names = _class_names(class_names, self.data, self.network.n_classes)
+        if settings.features:
+            picture_shape(self.network.input_shape)  # refuse before the long work, not after it
+        self.preprocess = preprocess or _to_range_of(self.data)
+        self.result: Analysis | None = None
+
+    def analysis(self, partition: Partition | None) -> Analysis:
+        settings = self.settings
+        self.reporter.start("partition", "building the graph and partitioning it")
+        if partition is None:
+            graph = weight_graph(
+                self.network,
+                layers=settings.layers,
+                kernel_norm=settings.kernel_norm,
+                include_inputs=settings.include_inputs,
+                include_outputs=settings.include_outputs,
+            )
+            partition = spectral_partition(
+                graph, settings.n_clusters, scope=settings.scope, seed=settings.seed
+            )
+        else:
+            partition = _fitting(partition, self.network)
+        self.result = Analysis(
+            partition=partition,
+            tested=size_rule(partition),
+            class_names=self.class_names,
+            status="running",
+            settings=settings.as_dict() | {"n_clusters": partition.n_clusters},
+            model_name=self.model_name,
+        )
+        self.reporter.show(self.result)
+        try:
+            self._lesions(partition)
+            if settings.features:
+                self._features(partition)
+        except (Cancelled, KeyboardInterrupt) as stop:
+            if isinstance(stop, KeyboardInterrupt):
+                warnings.warn("interrupted: the analysis keeps what was finished", stacklevel=3)
+            return replace(self.result, status="cancelled")
+        done = replace(self.result, status="complete")
+        self.reporter.start("finished", "finished")
+        self.reporter.show(done)
+        return done
+
+    def _lesions(self, partition: Partition) -> None:
+        controls = draw_controls(partition, self.settings.n_controls, self.settings.seed)
+        n_lesions = int(self.result_so_far.tested.sum()) * (1 + self.settings.n_controls)
+        message = f"lesions: {n_lesions:,} on {self.data.n_images or 'all':,} images"
+        self.reporter.start("lesions", message)
+
+        def report(done: int, total: int | None, results: LesionResults | None) -> None:
+            if results is not None and len(results.intact) == len(self.class_names):
+                self.result = replace(self.result_so_far, lesions=results)
+                self.reporter.show(self.result, done, total or 0)
+            else:
+                self.reporter.advance(done, total or 0)
+
+        results, present = measure_lesions(
+            self.network,
+            self.data,
+            partition,
+            self.result_so_far.tested,
+            controls,
+            lesion=self.settings.lesion,
+            seed=self.settings.seed,
+            workers=self.workers,
+            report=report,
+            cancel=self.cancel,
+        )
+        names = tuple(n for n, here in zip(self.class_names, present, strict=True) if here)
+        self.result = replace(self.result_so_far, lesions=results, class_names=names)
+
+    def _features(self, partition: Partition) -> None:
+        # the same draws as the lesions': the first ones
+        controls = draw_controls(partition, self.settings.image_controls, self.settings.seed)
+        n_pictures = int(self.result_so_far.tested.sum()) * (1 + self.settings.image_controls)
+        self.reporter.start("features", f"feature images: {n_pictures:,}")
+
+        def report(done: int, total: int, results: FeatureResults | None) -> None:
+            if results is not None:
+                self.result = replace(self.result_so_far, features=results)
+                self.reporter.show(self.result, done, total)
+            else:
+                self.reporter.advance(done, total)
+
+        results = measure_features(
+            self.network,
+            partition,
+            self.result_so_far.tested,
+            controls,
+            preprocess=self.preprocess,
+            seed=self.settings.seed,
+            workers=self.workers,
+            report=report,
+            cancel=self.cancel,
+        )
+        self.result = replace(self.result_so_far, features=results)
+
+    @property
+    def result_so_far(self) -> Analysis:
+        if self.result is None:
+            raise RuntimeError("there is no result before the partition")
+        return self.result
+
+
+def _class_names(
+    given: Sequence[str] | None, data: LabelledData, n_classes: int
+) -> tuple[str, ...]:
+    if given is not None and len(given) != n_classes:
+        raise ValueError(
+            f"class_names has {len(given)} names, but the model tells {n_classes} classes apart"
+        )
+    names = given if given is not None else data.classes
+    if names is None or len(names) != n_classes:
+        names = [str(c) for c in range(n_classes)]
+    return tuple(str(name) for name in names)
+
+
+def _to_range_of(data: LabelledData) -> Preprocess:
+    """Stretch pictures from 0 .. 1 to the range of the data, channel by channel."""
+    low, high = data.channel_limits()
+    if bool((low >= 0).all()) and bool((high <= 1).all()):
+        return lambda pictures: pictures
+
+    def stretched(pictures: torch.Tensor) -> torch.Tensor:
+        shape = (1, -1, *[1] * (pictures.ndim - 2)) if low.ndim else ()
+        least, most = (limit.reshape(shape).to(pictures) for limit in (low, high))
+        return least + (most - least) * pictures
+
+    return stretched
+
+
+def _fitting(partition: Partition, network: Network) -> Partition:
+    if not isinstance(partition, Partition):
+        raise TypeError(f"partition is {type(partition).__name__}; expected a modviz.Partition")
+    sizes = {layer.name: layer.n_units for layer in network.layers}
+    for layer in partition.graph.layers:
+        if layer.role == "hidden" and sizes.get(layer.name) != layer.n_units:
+            raise ValueError(
+                f"the partition has a layer {layer.name!r} of {layer.n_units} units, the model "
+                f"{sizes.get(layer.name, 'none of that name')}; give a partition of this "
+                "model's graph"
+            )
+    return partition
+
+
+class _Reporter:
+    """Progress of the stages, to a bar, to a callback, or to nobody."""
+
+    def __init__(self, progress: bool | ProgressCallback) -> None:
+        self._callback = progress if callable(progress) else None
+        self._bar: tqdm[Any] | None = None
+        self._wants_bar = progress is True
+        self._stage: Stage = "reading"
+        self._message = ""
+        self._began = self._told = time.monotonic()
+
+    def __enter__(self) -> _Reporter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close_bar()
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def start(self, stage: Stage, message: str) -> None:
+        """A new stage begins."""
+        self._stage, self._message = stage, message
+        self._began = time.monotonic()
+        self._close_bar()
+        if self._wants_bar and stage in ("lesions", "features"):
+            form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
+            self._bar = tqdm(desc=message, total=1, bar_format=form)
+        self._tell(0, 0, None)
+
+    def advance(self, done: int, total: int) -> None:
+        """Some work of this stage is done; told on at most five times a second."""
+        if time.monotonic() - self._told > 0.2:
+            self._tell(done, total, None)
+
+    def show(self, analysis: Analysis, done: int = 0, total: int = 0) -> None:
+        """There are new results."""
+        self._tell(done, total, analysis)
+
+    def _tell(self, done: int, total: int, analysis: Analysis | None) -> None:
+        self._told = time.monotonic()
+        if self._bar is not None and total:
+            self._bar.total = total
+            self._bar.update(done - self._bar.n)
+        if self._callback is not None:
+            elapsed = self._told - self._began
+            left = elapsed * (total - done) / done if 0 < done <= total else None
+            self._callback(Progress(self._stage, done, total, self._message, left, analysis))
