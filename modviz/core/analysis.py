@@ -245,12 +245,14 @@ class Analysis:
         n_controls = controls.shape[1]
         p = statistics.permutation_p(x, controls, statistic.tail)
         # a ratio of means: the mean of ratios is ruled by subclusters whose change is near zero
-        overall = statistics.effect(x[defined].mean(), np.nanmean(controls[defined]).reshape(1))
+        overall = np.nan
+        if defined.any():
+            overall = float(statistics.effect(x[defined].mean(), controls[defined].ravel()))
         return {
             "n": len(x),
             "fisher_p": statistics.fisher(p[defined], n_controls).p,
             "joint_p": statistics.joint_test(x, controls, statistic.tail).p,
-            "mean_effect": float(overall),
+            "mean_effect": overall,
             "rejected": int(statistics.benjamini_hochberg(p).rejected.sum()),
             "undefined": int((~defined).sum()),
             "resolution": 1 / (n_controls + 1),

@@ -38,7 +38,7 @@ class LabelledData:
         if isinstance(data, DataLoader):
             self._loader = data
             self.n_images = _length(data.dataset)
-        elif isinstance(data, TensorDataset) and len(data.tensors) == 2:
+        elif type(data) is TensorDataset and len(data.tensors) == 2:  # subclasses may transform
             self._tensors = self._checked(*data.tensors)
             self.n_images = len(self._tensors[0])
         elif isinstance(data, Dataset):
@@ -73,8 +73,8 @@ class LabelledData:
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """All images once, in batches of at most `size` with their labels.
 
-        Images in memory come in a random order (by `seed`), so that an estimate from the first
-        batches is one from a fair sample.
+        Images come in a random order (by `seed`) unless a DataLoader decides it, so that an
+        estimate from the first batches is one from a fair sample.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class LabelledData:
             for part in order.split(size):
                 yield images[part], labels[part]
             return
-        loader = self._loader or DataLoader(self._dataset, batch_size=size)  # type: ignore[arg-type]
+        loader = self._loader or self._own_loader(size, seed)
         for batch in loader:
             if not isinstance(batch, Sequence) or len(batch) != 2:
                 raise TypeError(
@@ -119,6 +119,16 @@ class LabelledData:
                     "(images, labels)"
                 )
             yield self._checked(batch[0], batch[1])
+
+    def _own_loader(self, size: int, seed: int | None) -> DataLoader[Any]:
+        dataset: Any = self._dataset
+        order = None
+        if seed is not None and self.n_images is not None:
+            order = np.random.default_rng(seed).permutation(self.n_images).tolist()
+        # a generator of its own: torch's global random numbers belong to the user
+        return DataLoader(
+            dataset, batch_size=size, sampler=order, generator=torch.Generator().manual_seed(0)
+        )
 
     def _checked(self, images: Any, labels: Any) -> tuple[torch.Tensor, torch.Tensor]:
         x, y = _tensor(images, "images"), _tensor(labels, "labels")

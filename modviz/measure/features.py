@@ -22,7 +22,7 @@ from modviz.core.controls import masks
 from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
 from modviz.measure.guard import evaluating, intra_op_threads
-from modviz.measure.network import Network, device_of
+from modviz.measure.network import Network, device_of, dtype_of
 from modviz.measure.replay import Env
 
 #: The paper's recipe: Adam steps and their size.
@@ -100,13 +100,14 @@ def measure_features(
         If `cancel` was set; ``report`` has then got all that was finished.
     """
     device = device_of(network.model)
+    like = torch.empty(0, device=device, dtype=dtype_of(network.model))
     height, width, depth = picture_shape(network.input_shape)
     n_controls = len(next(iter(controls.values()), ()))
     n = len(tested)
     score = np.full((n, 1 + n_controls), np.nan)
     entropy = np.full((n, 1 + n_controls), np.nan)
     images = np.full((n, 2, height, width, depth), np.nan, dtype=np.float32)
-    batches = list(_batches(network, partition, tested, controls, seed, device))
+    batches = list(_batches(network, partition, tested, controls, seed, like))
     total = STEPS * sum(len(batch.rows) for batch in batches)
     done, lock = 0, threading.Lock()
 
@@ -173,7 +174,7 @@ def _batches(
     tested: NDArray[np.bool_],
     controls: dict[str, NDArray[np.int64]],
     seed: int,
-    device: torch.device,
+    like: torch.Tensor,
 ) -> Iterator[_Batch]:
     size = max(1, _BATCH_BYTES // max(1, network.bytes_per_image))
     for layer in dict.fromkeys(s.layer for s in partition.subclusters):
@@ -184,7 +185,7 @@ def _batches(
         rows = np.array(
             [(k, r) for k, m in zip(members, chosen, strict=True) for r in range(len(m))]
         )
-        stacked = torch.from_numpy(np.concatenate(chosen)).float().to(device)
+        stacked = torch.from_numpy(np.concatenate(chosen)).to(like)
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
             parameters, image = _noise(network.input_shape, len(rows[part]), seed)
@@ -234,7 +235,7 @@ def _optimise(
         return lambda _: env[node]  # there is just this one layer to ask for
 
     def picture() -> torch.Tensor:
-        return batch.image().to(batch.masks.device).reshape(shape)
+        return batch.image().to(batch.masks).reshape(shape)
 
     optimizer = torch.optim.Adam(batch.parameters, lr=STEP_SIZE)
     with torch.enable_grad():

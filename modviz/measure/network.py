@@ -224,6 +224,11 @@ def device_of(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """Floating type of a model's parameters; float32 if it has none."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+
+
 def _class_scores(model: nn.Module, example: torch.Tensor) -> torch.Tensor:
     """The model's output on the example, checked to be class scores."""
     try:

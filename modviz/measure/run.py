@@ -28,7 +28,7 @@ from modviz.measure.data import LabelledData
 from modviz.measure.edges import weight_graph
 from modviz.measure.features import Preprocess, measure_features, picture_shape
 from modviz.measure.lesion import measure_lesions
-from modviz.measure.network import LayerChoice, Network
+from modviz.measure.network import LayerChoice, Network, dtype_of
 
 
 def analyze(
@@ -159,8 +159,7 @@ def hidden_layers(model: nn.Module, data: Any) -> tuple[Layer, ...]:
 def _read(model: nn.Module, data: Any) -> tuple[Network, LabelledData]:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model is {type(model).__name__}; expected a torch.nn.Module")
-    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-    labelled = LabelledData(data, dtype=dtype)
+    labelled = LabelledData(data, dtype=dtype_of(model))
     network = Network(model, labelled.first())
     network.choose(None)
     return network, labelled

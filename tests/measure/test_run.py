@@ -1,0 +1,279 @@
+"""analyze(): results, progress, cancel, a model left alone, and what it says to bad input."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import modviz
+from tests.measure.small import four_by_four, left_alone, tiny_mlp, trained
+
+QUICK = {"n_clusters": 3, "n_controls": 9, "progress": False}
+
+
+@pytest.fixture
+def mlp(data) -> nn.Module:
+    return trained(tiny_mlp(), data, steps=60)
+
+
+def test_the_same_seed_gives_the_same_analysis_whatever_the_workers(model, data):
+    first = modviz.analyze(model, data, workers=1, **QUICK)
+    again = modviz.analyze(model, data, workers=2, **QUICK)
+    other = modviz.analyze(model, data, seed=1, **QUICK)
+    assert first.table().equals(again.table())
+    assert first.class_changes().equals(again.class_changes())
+    assert not first.table().equals(other.table())
+
+
+def test_a_row_per_subcluster_and_what_the_settings_were(mlp, data):
+    analysis = modviz.analyze(mlp, data, **QUICK)
+    table = analysis.table()
+    assert len(table) == len(analysis.partition.subclusters)
+    assert table.loc[analysis.tested].notna()["accuracy_p"].all()
+    assert table.loc[~analysis.tested, "accuracy_p"].isna().all()
+    assert analysis.status == "complete"
+    assert analysis.settings["n_clusters"] == 3
+    assert analysis.settings["lesion"] == "zero"
+    assert analysis.lesions.n_images == len(data[0])
+    assert analysis.features.score_controls.shape[1] == 9
+    assert analysis.summary().loc["accuracy", "resolution"] == pytest.approx(0.1)
+
+
+def test_images_have_nineteen_controls_unless_told_otherwise(mlp, data):
+    shape = modviz.analyze(mlp, data, n_clusters=3, n_controls=25, progress=False)
+    assert shape.features.score_controls.shape[1] == 19
+    fewer = modviz.analyze(mlp, data, n_image_controls=4, **QUICK)
+    assert fewer.features.score_controls.shape[1] == 4
+    none = modviz.analyze(mlp, data, features=False, **QUICK)
+    assert none.features is None
+    assert none.table()["score_p"].isna().all()
+
+
+def test_lesions_and_pictures_share_their_controls(mlp, data):
+    """The first draws are the same however many there are, so pictures show what was lesioned."""
+    from modviz.core.controls import draw_controls
+
+    partition = modviz.analyze(mlp, data, features=False, **QUICK).partition
+    many, few = draw_controls(partition, 9, 0), draw_controls(partition, 4, 0)
+    for layer, labels in few.items():
+        assert np.array_equal(many[layer][:4], labels)
+        assert np.array_equal(np.sort(labels, axis=1)[0], np.sort(labels, axis=1)[3])
+
+
+def test_layers_inputs_outputs_and_norm_reach_the_graph(mlp, data):
+    analysis = modviz.analyze(
+        mlp,
+        data,
+        layers=("fc1", "fc2"),
+        include_inputs=True,
+        include_outputs=True,
+        features=False,
+        kernel_norm="l2",
+        **QUICK,
+    )
+    names = [layer.name for layer in analysis.partition.graph.layers]
+    assert names == ["input", "fc1", "fc2", "output"]
+    assert set(analysis.table()["layer"]) == {"fc1", "fc2"}
+
+
+def test_class_names_come_from_the_data_or_the_user(mlp, data):
+    dataset = TensorDataset(*data)
+    dataset.classes = ["a", "b", "c", "d"]
+    quick = QUICK | {"features": False}
+    assert list(modviz.analyze(mlp, dataset, **quick).class_changes()) == ["a", "b", "c", "d"]
+    loader = DataLoader(dataset, batch_size=32)
+    assert modviz.analyze(mlp, loader, **quick).class_names == ("a", "b", "c", "d")
+    assert modviz.analyze(mlp, data, **quick).class_names == ("0", "1", "2", "3")
+    named = modviz.analyze(mlp, data, class_names="wxyz", **quick)
+    assert named.class_names == ("w", "x", "y", "z")
+    with pytest.raises(ValueError, match="class_names has 2 names, but the model tells 4 classes"):
+        modviz.analyze(mlp, data, class_names=["a", "b"], **quick)
+
+
+def test_a_class_without_images_is_left_out(mlp, data):
+    kept = data[1] != 2
+    analysis = modviz.analyze(mlp, (data[0][kept], data[1][kept]), features=False, **QUICK)
+    assert analysis.class_names == ("0", "1", "3")
+    assert analysis.lesions.intact.shape == (3,)
+
+
+def test_a_partition_of_ones_own_is_tested(mlp, data):
+    graph = modviz.weight_graph(mlp, data[0])
+    mine = modviz.Partition(np.arange(graph.n_units) % 2, 2, graph)
+    analysis = modviz.analyze(mlp, data, partition=mine, features=False, **QUICK)
+    assert np.array_equal(analysis.partition.labels, mine.labels)
+    assert analysis.settings["n_clusters"] == 2
+    other = modviz.weight_graph(
+        nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 5), nn.Linear(5, 2)), torch.rand(2, 4)
+    )
+    wrong = modviz.Partition(np.zeros(10), 2, other)
+    with pytest.raises(ValueError, match="the partition has a layer '0' of 5 units"):
+        modviz.analyze(mlp, data, partition=wrong, **QUICK)
+    with pytest.raises(TypeError, match="partition is list; expected a modviz.Partition"):
+        modviz.analyze(mlp, data, partition=[0, 1], **QUICK)
+
+
+def test_progress_tells_stages_in_order_and_brings_results(mlp, data):
+    told = []
+    result = modviz.analyze(mlp, data, **QUICK | {"progress": told.append})
+    stages = list(dict.fromkeys(p.stage for p in told))
+    assert stages == ["reading", "partition", "lesions", "features", "finished"]
+    brought = [p.analysis for p in told if p.analysis is not None]
+    assert brought[0].lesions is None  # the partition comes first
+    assert brought[0].status == "running"
+    assert any(a.lesions is not None and a.features is None for a in brought)
+    images = [a.lesions.n_images for a in brought if a.lesions is not None]
+    assert images == sorted(images)
+    assert len(set(images)) > 2
+    assert brought[-1].status == "complete"
+    assert brought[-1].table().equals(result.table())
+    timed = [p.seconds_left for p in told if p.total]
+    assert timed
+    assert all(left is None or left >= 0 for left in timed)
+
+
+@pytest.mark.parametrize("stage", ["partition", "lesions", "features"])
+def test_a_cancel_keeps_what_is_finished_and_leaves_the_model_alone(mlp, data, stage):
+    stop = threading.Event()
+    seen = []
+
+    def progress(p):
+        seen.append(p)
+        if p.stage == stage and (p.analysis is not None or stage == "partition"):
+            stop.set()
+
+    with left_alone(mlp):
+        analysis = modviz.analyze(mlp, data, cancel=stop, **QUICK | {"progress": progress})
+    assert analysis.status == "cancelled"
+    assert analysis.partition.n_clusters == 3
+    assert (analysis.lesions is None) == (stage == "partition")
+    assert (analysis.features is None) == (stage != "features")
+    assert len(analysis.table()) == len(analysis.subclusters)
+    assert analysis.summary().shape[0] == 4
+
+
+def test_an_interrupt_keeps_what_is_finished(mlp, data):
+    def progress(p):
+        if p.stage == "features":
+            raise KeyboardInterrupt
+
+    with left_alone(mlp), pytest.warns(UserWarning, match="keeps what was finished"):
+        analysis = modviz.analyze(mlp, data, **QUICK | {"progress": progress})
+    assert analysis.status == "cancelled"
+    assert analysis.measured("accuracy").any()
+
+
+def test_success_and_failure_leave_the_model_alone(model, data):
+    model.train()
+    model.fc1.weight.grad = torch.full_like(model.fc1.weight, 2.0)
+    model.output.bias.requires_grad_(False)
+    model.fc1.register_forward_pre_hook(lambda *_: None)
+    with left_alone(model):
+        modviz.analyze(model, data, **QUICK)
+
+    def failing(pictures):
+        raise RuntimeError("preprocess broke")
+
+    with left_alone(model), pytest.raises(RuntimeError, match="preprocess broke"):
+        modviz.analyze(model, data, preprocess=failing, **QUICK)
+
+
+def test_a_model_in_training_mode_is_evaluated_in_eval_mode(data):
+    model = tiny_mlp()  # has dropout: in training mode two passes would differ
+    model.train()
+    one = modviz.analyze(model, data, features=False, **QUICK)
+    model.eval()
+    two = modviz.analyze(model, data, features=False, **QUICK)
+    assert one.table().equals(two.table())
+
+
+def test_double_precision_models_are_measured_in_double(data):
+    analysis = modviz.analyze(tiny_mlp().double(), data, **QUICK)
+    assert analysis.status == "complete"
+    assert np.isfinite(analysis.features.score[analysis.tested]).all()
+
+
+# ---- bad input -----------------------------------------------------------------------------------
+
+
+def nan_weights():
+    model = tiny_mlp()
+    model.fc2.weight.data[3, 1] = math.nan
+    return model
+
+
+class Untraceable(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(16, 5), nn.Linear(5, 4)
+
+    def forward(self, x):
+        x = self.fc1(x.flatten(1))
+        return self.fc2(x) if x.sum() > 0 else self.fc2(-x)
+
+
+IMAGES, LABELS = four_by_four(40)
+
+BAD = {
+    "data shape": ({"data": (IMAGES[:, :, :3], LABELS)}, ValueError,
+                   r"can't run on inputs of shape \(1, 3, 4\)"),
+    "lengths": ({"data": (IMAGES, LABELS[:5])}, ValueError,
+                r"labels have shape \(5,\) for 40 images"),
+    "labels out of range": ({"data": (IMAGES, LABELS + 3)}, ValueError,
+                            r"labels run from 3 to 6, but the model tells 4 classes"),
+    "negative labels": ({"data": (IMAGES, LABELS - 1)}, ValueError, "labels run from -1 to 2"),
+    "fractional labels": ({"data": (IMAGES, LABELS + 0.5)}, ValueError, "labels are fractions"),
+    "one class": ({"data": (IMAGES, LABELS * 0 + 2)}, ValueError, "all images are of class 2"),
+    "no data": ({"data": (IMAGES[:0], LABELS[:0])}, ValueError, "the data set is empty"),
+    "bytes": ({"data": ((IMAGES * 255).byte(), LABELS)}, ValueError, "images are torch.uint8"),
+    "nan images": ({"data": (IMAGES * math.nan, LABELS)}, ValueError, "images hold NaN"),
+    "not data": ({"data": "mnist"}, TypeError, "data is str; expected"),
+    "not a model": ({"model": "mlp"}, TypeError, "model is str; expected a torch.nn.Module"),
+    "nan weights": ({"model": nan_weights()}, ValueError, "weights of layer 'fc2' hold NaN"),
+    "not traceable": ({"model": Untraceable()}, ValueError, "torch.fx can't trace Untraceable"),
+    "no hidden layer": ({"model": nn.Sequential(nn.Flatten(), nn.Linear(16, 4))}, ValueError,
+                        "no hidden layer"),
+    "one hidden layer": (
+        {"model": nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))},
+        ValueError, "nothing connects the layers .*include_inputs=True"),
+    "many clusters": ({"n_clusters": 63}, ValueError,
+                      "n_clusters=63 is more than the 62 live units"),
+    "few clusters": ({"n_clusters": 1}, ValueError, "n_clusters=1; expected at least 2"),
+    "float clusters": ({"n_clusters": 8.0}, TypeError, "n_clusters=8.0; expected a whole number"),
+    "no controls": ({"n_controls": 0}, ValueError, "n_controls=0; expected at least 1"),
+    "image controls": ({"n_image_controls": 12}, ValueError, "n_image_controls=12 is more than"),
+    "layer": ({"layers": ("fc1", "fc9")}, ValueError, "there is no hidden layer 'fc9'"),
+    "edges": ({"edges": "thoughts"}, ValueError, "edges='thoughts'; expected one of"),
+    "lesion": ({"lesion": "ice"}, ValueError, "lesion='ice'; expected one of"),
+    "norm": ({"kernel_norm": "l7"}, ValueError, "kernel_norm='l7'; expected one of"),
+    "seed": ({"seed": -1}, ValueError, "seed=-1; expected at least 0"),
+    "workers": ({"workers": 0}, ValueError, "workers=0; expected at least 1"),
+    "features": ({"features": "yes"}, TypeError, "features='yes'; expected True or False"),
+    "keyword": ({"n_cluster": 4}, TypeError,
+                "unknown keyword 'n_cluster'; did you mean 'n_clusters'"),
+    "strange keyword": ({"zzz": 4}, TypeError, "unknown keyword 'zzz'; known keywords: layers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named(case):
+    changed, error, match = BAD[case]
+    given = {"model": tiny_mlp(), "data": (IMAGES, LABELS)} | QUICK | changed
+    model, data = given.pop("model"), given.pop("data")
+    with pytest.raises(error, match=match):
+        modviz.analyze(model, data, **given)
+
+
+def test_other_forms_of_bad_data():
+    with pytest.raises(TypeError, match="a batch; expected pairs"):
+        modviz.analyze(tiny_mlp(), DataLoader(TensorDataset(IMAGES), batch_size=4), **QUICK)
+    model = nn.Sequential(nn.Conv1d(2, 5, 3), nn.ReLU(), nn.Conv1d(5, 5, 2), nn.Flatten())
+    model.append(nn.Linear(5, 4))
+    with pytest.raises(ValueError, match="feature visualizations need images"):
+        modviz.analyze(model, (torch.rand(8, 2, 4), torch.arange(8) % 4), **QUICK)
