@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -26,6 +27,20 @@ from modviz.core.partition import Partition
 
 FORMAT = "modviz analysis"
 VERSION = 1
+
+#: What reading a damaged or foreign file may raise.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,  # a compression or a zip version that Python does not know
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OSError,
+    RuntimeError,  # an encrypted member
+)
 
 
 class BundleError(ValueError):
@@ -117,7 +132,7 @@ def load(path: str | os.PathLike[str]) -> Analysis:
         raise
     except BundleError:
         raise
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise BundleError(
             f"{os.fspath(path)!r} is no modviz bundle or is damaged ({error}); "
             "expected a file written by Analysis.save"

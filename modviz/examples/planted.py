@@ -103,8 +103,8 @@ def planted_mlp(
     if n_modules < 2 or min(width, depth, classes_per_module, images_per_class) < 1 or noise < 0:
         raise ValueError(
             f"n_modules={n_modules}, width={width}, depth={depth}, noise={noise}, "
-            f"classes_per_module={classes_per_module}, images_per_class={images_per_class}; expected "
-            "at least 2 modules, at least 1 of the others and noise >= 0"
+            f"classes_per_module={classes_per_module}, images_per_class={images_per_class}; "
+            "expected at least 2 modules, at least 1 of the others and noise >= 0"
         )
     rng = np.random.default_rng(seed)
     side = n_modules * -(-_MIN_SIDE // n_modules)

@@ -36,6 +36,18 @@ def _mode(model: nn.Module, *, training: bool) -> Iterator[None]:
             module.training = mode
 
 
+@contextmanager
+def _threads(model: nn.Module) -> Iterator[None]:
+    """One thread an operation for networks of small matrix products, which more only slow down."""
+    before = torch.get_num_threads()
+    if not any(isinstance(module, nn.Conv2d) for module in model.modules()):
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def train(
     model: nn.Module,
     data: LabelledImages,
@@ -88,6 +100,7 @@ def train(
     with (
         seeded(seed),
         _mode(model, training=True),
+        _threads(model),
         tqdm(total=epochs * steps, desc="training", unit="step", disable=not progress) as bar,
     ):
         try:
