@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from modviz.core.graph import NeuronGraph
 
@@ -209,11 +210,13 @@ def _check_n_clusters(n_clusters: int, graph: NeuronGraph) -> None:
 
 
 def _cluster(graph: NeuronGraph, n_clusters: int, seed: int) -> NDArray[np.int64]:
-    embedding = spectral_embedding(graph, n_clusters, seed=seed)
-    # the authors' number of restarts: n-cut varies with the start of k-means
-    n_init = 25 if len(embedding) <= 2000 else 100
-    kmeans = KMeans(n_clusters, n_init=n_init, random_state=seed)
-    return np.asarray(kmeans.fit_predict(embedding), dtype=np.int64)
+    # the work is many small products: more threads made it ten times slower on a busy machine
+    with threadpool_limits(1):
+        embedding = spectral_embedding(graph, n_clusters, seed=seed)
+        # the authors' number of restarts: n-cut varies with the start of k-means
+        n_init = 25 if len(embedding) <= 2000 else 100
+        kmeans = KMeans(n_clusters, n_init=n_init, random_state=seed)
+        return np.asarray(kmeans.fit_predict(embedding), dtype=np.int64)
 
 
 def spectral_embedding(graph: NeuronGraph, n_vectors: int, *, seed: int = 0) -> NDArray[np.float64]:
