@@ -29,7 +29,7 @@ lab: $(DEV) ## open the quickstart in JupyterLab
 
 clean: ## remove what the tools leave; the environment stays (rm -rf .venv removes it)
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis test-artifacts
-	find modviz tests notebooks -name __pycache__ -prune -exec rm -rf {} +
+	find modviz tests notebooks \( -name __pycache__ -o -name .ruff_cache \) -prune -exec rm -rf {} +
 
 # Dependency groups need pip 25.1; a fresh environment may come with an older one.
 $(BIN)/python:

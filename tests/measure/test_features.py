@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +16,7 @@ from modviz.core.analysis import size_rule
 from modviz.core.controls import draw_controls, masks
 from modviz.measure.features import measure_features, picture_shape
 from modviz.measure.network import Network
-from tests.measure.small import left_alone
+from tests.measure.small import left_alone, tiny_mlp, trained
 
 
 def identity(pictures):
@@ -166,3 +169,45 @@ def test_the_model_is_left_alone(model, data):
     model.get_submodule("fc1").weight.grad = torch.ones_like(model.get_submodule("fc1").weight)
     with left_alone(model):
         pictured(model, data[0])
+
+
+_LUCENT_ITSELF = """
+import sys, torch
+# beside a CPU build of torch, torchvision can't be imported without these two names
+mend = torch.library.Library("torchvision", "DEF")
+for name in ("nms", "qnms"):
+    mend.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+from lucent.optvis import objectives, param, render
+from tests.measure.small import four_by_four, tiny_mlp, trained
+
+model = trained(tiny_mlp(), four_by_four(), steps=60).eval()
+units = [int(unit) for unit in sys.argv[1].split()]
+
+def start():
+    torch.manual_seed(0)
+    return param.image(4, channels=1, batch=1)
+
+picture = render.render_vis(
+    model, objectives.Objective(lambda T: -T("fc2")[:, units].abs().sum()), start, transforms=[],
+    preprocess=False, fixed_image_size=4, show_image=False, progress=False, thresholds=(64,),
+)[0]
+print(" ".join(str(value) for value in picture.ravel()))
+"""
+
+
+def test_a_picture_is_the_one_that_lucent_renders_by_itself(data):
+    model = trained(tiny_mlp(), data, steps=60)
+    partition, tested, _, results = pictured(model, data[0])
+    rows = [k for k in np.flatnonzero(tested) if partition.subclusters[k].layer == "fc2"]
+    chosen = partition.subclusters[rows[0]]
+    units = " ".join(str(unit) for unit in chosen.units)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _LUCENT_ITSELF, units],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    rendered = np.array(done.stdout.split(), dtype=float).reshape(4, 4, 1)
+    # alone or in a batch: float32 products round differently, and 64 steps of Adam add that up
+    assert np.abs(rendered - results.images[rows[0]]).max() < 0.02

@@ -1,0 +1,7 @@
+"""The explorer in a notebook: ipywidgets controls beside one linked Bokeh document."""
+
+from __future__ import annotations
+
+from modviz.widgets.explorer import Explorer, explore
+
+__all__ = ["Explorer", "explore"]

@@ -1,0 +1,483 @@
+"""The explorer: controls beside one linked page, and the state that joins them.
+
+Everything that changes in an explorer changes here: a run started by a button or by code, results
+that arrive from its worker thread, a selection from a click or from Python. One lock, that of the
+live document, is held whenever state and page change together, because widget callbacks come from
+sub-shell threads and results from a worker.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import traitlets
+
+from modviz.core.analysis import Analysis
+from modviz.core.partition import Partition
+from modviz.view.page import Page
+from modviz.view.report import report as write_report
+from modviz.widgets.bokeh_pane import BokehPane, LiveDocument
+from modviz.widgets.controls import (
+    FileControls,
+    Heading,
+    Problem,
+    RunControls,
+    file_stem,
+    fixed_settings,
+    group,
+)
+from modviz.widgets.job import Job, Listener
+from modviz.widgets.settings import checked
+
+Key = tuple[str, int]
+
+_STYLE = (Path(__file__).parent / "explorer.css").read_text(encoding="utf-8")
+#: HoloViews keeps global state: two explorers must not draw at the same moment.
+_DRAWING = threading.RLock()
+
+
+def explore(model_or_analysis: Any, data: Any = None, **settings: Any) -> Explorer:
+    """Explore the modules of a network, or an analysis that exists already.
+
+    Parameters
+    ----------
+    model_or_analysis : torch module or Analysis
+        A trained network, to be analysed by the Run button; or the result of `modviz.analyze` or
+        `modviz.load`, for which no torch is needed.
+    data : (images, labels), Dataset or DataLoader
+        What the model is tested on, as in `modviz.analyze`. Only with a model.
+    **settings
+        Keywords of `modviz.analyze` for the first position of the controls. Only with a model.
+
+    Returns
+    -------
+    Explorer
+        A widget: the last expression of a cell shows it.
+
+    Raises
+    ------
+    TypeError
+        If data or settings do not go with what is explored, or a keyword is unknown.
+    ValueError
+        If model, data or a setting cannot be analysed; the message says why.
+    """
+    if isinstance(model_or_analysis, Analysis):
+        if data is not None:
+            raise TypeError(
+                "explore() got an Analysis and data; an Analysis is finished and needs no data: "
+                "call modviz.explore(analysis), or modviz.explore(model, data) to measure anew"
+            )
+        if settings:
+            raise TypeError(
+                f"explore() got an Analysis and {', '.join(settings)}; settings belong to a run: "
+                "call modviz.explore(analysis), or modviz.explore(model, data, ...) to measure anew"
+            )
+        return Explorer(model_or_analysis)
+    if isinstance(model_or_analysis, (str, os.PathLike)):
+        raise TypeError(
+            f"explore() got the path {os.fspath(model_or_analysis)!r}; open the file first: "
+            f"modviz.explore(modviz.load({os.fspath(model_or_analysis)!r}))"
+        )
+    if data is None:
+        raise TypeError(
+            f"explore() got a {type(model_or_analysis).__name__} and no data; give the labelled "
+            "images to test it on: modviz.explore(model, (images, labels))"
+        )
+    return Explorer(model=model_or_analysis, data=data, settings=settings)
+
+
+class _AnalysisOrNone(traitlets.TraitType[Any, Any]):
+    """Unlike traitlets' own optional traits, None is validated too."""
+
+    def validate(self, obj: Any, value: Any) -> Any:  # noqa: ARG002  (as the base class has it)
+        if value is not None and not isinstance(value, Analysis):
+            raise traitlets.TraitError(f"analysis is {type(value).__name__}; expected an Analysis")
+        return value
+
+
+class Explorer(ipywidgets.VBox):  # type: ignore[misc]
+    """A widget that analyses a network and shows what was found; made by `modviz.explore`.
+
+    Parameters
+    ----------
+    analysis : Analysis, optional
+        Shown at the start.
+    model, data, settings
+        What `run` analyses; without a model nothing can be run.
+    """
+
+    selected = traitlets.Tuple(
+        help="The subclusters that are selected, as a tuple of (layer name, cluster number). "
+        "Follows clicks in any panel; writing it highlights them in all panels. Short names "
+        "such as 'B2' are understood too."
+    )
+    analysis = _AnalysisOrNone(
+        None,
+        help="What the panels show: None before the first results, with status 'running' while "
+        "a run works. Writing it shows another analysis.",
+    )
+    status = traitlets.Enum(
+        ("empty", "running", "complete", "cancelled", "failed"),
+        "empty",
+        read_only=True,
+        help="'empty': no results; 'running': a run works; 'complete', 'cancelled' (what was "
+        "finished is kept) and 'failed' (the analysis before it is kept): how the last run ended.",
+    )
+
+    def __init__(
+        self,
+        analysis: Analysis | None = None,
+        *,
+        model: Any = None,
+        data: Any = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        self._model, self._data = model, data
+        self._job: Job | None = None
+        self._writer: int | None = None
+        self._error: BaseException | None = None
+        self._before: Analysis | None = None
+        self._controls: RunControls | None = None
+        self._name = type(model).__name__ if analysis is None else analysis.model_name
+        if model is not None:
+            self._controls = self._run_controls(settings or {})
+        with _DRAWING:
+            self.page = Page(analysis)
+        self._live = LiveDocument(
+            self.page.document,
+            on_select=self._clicked,
+            on_zoom=self.page.zoom,
+            on_error=lambda error: self._problem.show("That did not work.", error),
+        )
+        self._heading, self._problem = Heading(), Problem()
+        self._files = FileControls(file_stem(self._name))
+        self._panels = BokehPane(document=self._live, root="page")
+        self._card = BokehPane(document=self._live, root="card")
+        super().__init__()
+        self.set_trait("analysis", analysis)
+        if analysis is not None:
+            self.set_trait("status", "complete" if analysis.status == "complete" else "cancelled")
+        self._assemble(analysis)
+        self._describe()
+        self.observe(self._on_selected, "selected")
+        self.observe(self._on_analysis, "analysis")
+        self.observe(self._announce, ["selected", "status", "analysis"])
+        self._announce()
+
+    def _run_controls(self, settings: dict[str, Any]) -> RunControls:
+        from modviz.measure import run
+
+        start = checked(settings, run.analyze)
+        self._hidden = run.hidden_layers(self._model, self._data)
+        return RunControls(self._hidden, start, settings)
+
+    def _assemble(self, analysis: Analysis | None) -> None:
+        choices: list[Any] = [] if analysis is None else [fixed_settings(analysis)]
+        running: list[Any] = []
+        if self._controls is not None:
+            choices, running = list(self._controls.choices), [self._controls.running]
+            self._controls.run.on_click(self._guarded("Run", self.run))
+            self._controls.cancel.on_click(self._guarded("Cancel", self.cancel))
+        self._files.save.on_click(self._guarded("Save", self._save_button))
+        self._files.report.on_click(self._guarded("Report", self._report_button))
+        left = ipywidgets.VBox(
+            [
+                group(self._heading.block, *choices),
+                group(*running, self._problem.block, self._files.section),
+                self._card,
+            ]
+        )
+        left.add_class("modviz-left")
+        body = ipywidgets.HBox([left, self._panels])
+        body.add_class("modviz-body")
+        self.add_class("modviz-explorer")
+        style = ipywidgets.HTML(f"<style>{_STYLE}</style>")
+        style.add_class("modviz-style")
+        self.children = [style, body]
+
+    def _guarded(self, what: str, action: Callable[[], Any]) -> Callable[[object], None]:
+        def clicked(_button: object) -> None:
+            self._problem.clear()
+            try:
+                action()
+            except Exception as error:  # noqa: BLE001  (a click has no caller to raise to)
+                self._problem.show(f"{what} did not work.", error)
+
+        return clicked
+
+    # ---------------------------------------------------------------- runs
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the last run failed with; None if it did not."""
+        return self._error
+
+    def run(self) -> None:
+        """Analyse the model with the settings of the controls; returns at once.
+
+        Raises
+        ------
+        RuntimeError
+            If a run is working already, or there is no model.
+        """
+        from modviz.measure.run import analyze
+
+        with self._live.lock:
+            if self._controls is None:
+                raise RuntimeError(
+                    "this explorer shows a saved analysis and has no model to run; "
+                    "make one with modviz.explore(model, data)"
+                )
+            if self.status == "running":
+                raise RuntimeError("a run is working already; cancel() it or wait() for its end")
+            settings = self._controls.settings()
+            self._error, self._before = None, self.analysis
+            self._job = Job(
+                functools.partial(analyze, self._model, self._data, **settings),
+                Listener(self._controls.show_progress, self._show, self._finished),
+            )
+            self._problem.clear()
+            self._controls.set_busy(busy=True)
+            self._controls.say("Starting")
+            self._controls.bar.value = 0.0
+            self.set_trait("status", "running")
+            self._job.start()
+
+    def cancel(self) -> None:
+        """Ask the run to stop; what it has finished is kept. Without a run nothing happens."""
+        with self._live.lock:
+            if self._job is not None and self.status == "running" and self._controls is not None:
+                self._job.cancelled.set()
+                self._controls.cancel.disabled = True
+                self._controls.say("Stopping")
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the run.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most.
+
+        Returns
+        -------
+        bool
+            False if the run is still working. `status` says how it ended.
+        """
+        if self._job is not None and self._job.thread is threading.current_thread():
+            raise RuntimeError("wait() was called by the run itself, which would never end")
+        return self._job is None or self._job.done.wait(timeout)
+
+    def _show(self, analysis: Analysis) -> None:
+        """Set `analysis` on behalf of the run, which may report from any of its threads."""
+        with self._live.changes():
+            self._writer = threading.get_ident()
+            try:
+                self.analysis = analysis
+            finally:
+                self._writer = None
+
+    def _finished(
+        self, analysis: Analysis | None, error: BaseException | None, seconds: float
+    ) -> None:
+        with self._live.changes():
+            if error is None:
+                try:
+                    self._show_last(analysis)
+                except Exception as caught:  # noqa: BLE001  (the run ends, whatever happens)
+                    error = caught
+            if error is not None:
+                self._fail(error)
+            elif analysis is not None and analysis.status == "complete":
+                self._end("complete", f"Finished: {_extent(analysis)} in {_duration(seconds)}", 1.0)
+            elif self.analysis is None:
+                self._end("cancelled", "Cancelled before there were results")
+            else:
+                self._end("cancelled", f"Cancelled: {_extent(self.analysis)} are kept")
+
+    def _show_last(self, analysis: Analysis | None) -> None:
+        if analysis is not None:
+            self._show(analysis)
+        elif self.analysis is not None and self.analysis.status == "running":
+            self._show(replace(self.analysis, status="cancelled"))
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = error
+        kept = "."
+        try:
+            if self._before is not None:
+                self._show(self._before)
+                kept = "; the panels show the analysis before it."
+            else:
+                self._show_last(None)
+        except Exception as second:  # noqa: BLE001  (the first error is the one to read)
+            error.add_note(f"The analysis before it could not be shown either: {second}")
+        self._problem.show("The run failed" + kept, error)
+        self._end("failed", "Failed")
+
+    def _end(self, status: str, words: str, bar: float | None = None) -> None:
+        if self._controls is not None:
+            self._controls.set_busy(busy=False)
+            self._controls.say(words)
+            self._controls.bar.bar_style = "danger" if status == "failed" else ""
+            if bar is not None:
+                self._controls.bar.value = bar
+        self._before = None
+        self.set_trait("status", status)
+
+    # ---------------------------------------------------------------- what is shown
+
+    @traitlets.validate("analysis")
+    def _valid_analysis(self, proposal: Any) -> Analysis | None:
+        if self.status == "running" and self._writer != threading.get_ident():
+            raise traitlets.TraitError(
+                "a run is working and shows its own results; cancel() it or wait() for its end"
+            )
+        analysis: Analysis | None = proposal.value
+        if analysis is None and self.analysis is not None:
+            raise traitlets.TraitError(
+                "analysis=None; an explorer can't be emptied, make a new one"
+            )
+        return analysis
+
+    def _on_analysis(self, change: Any) -> None:
+        with self._live.changes(), _DRAWING:
+            self.page.update(change.new)
+            self._describe()
+            self.selected = self._keys(self.page.selected)
+            if self.status != "running":
+                done = "complete" if change.new.status == "complete" else "cancelled"
+                self.set_trait("status", done)
+
+    @traitlets.validate("selected")
+    def _valid_selected(self, proposal: Any) -> tuple[Key, ...]:
+        known = {} if self.analysis is None else {s.key: s for s in self.analysis.subclusters}
+        names = {s.name: s.key for s in known.values()}
+        chosen: list[Key] = []
+        for item in proposal.value:
+            key = names.get(item) if isinstance(item, str) else _as_key(item)
+            if key is None or key not in known:
+                raise traitlets.TraitError(_unknown(item, self.analysis))
+            if key not in chosen:
+                chosen.append(key)
+        return tuple(chosen)
+
+    def _on_selected(self, change: Any) -> None:
+        with self._live.changes():
+            names = self._names(change.new)
+            if set(names) != set(self.page.selected):
+                self.page.select(names)
+
+    def _clicked(self, names: tuple[str, ...]) -> Sequence[str]:
+        self.selected = self._keys(names)
+        if set(self.page.selected) != set(self._names(self.selected)):
+            self.page.select(self._names(self.selected))
+        return self._names(self.selected)
+
+    def _names(self, keys: Sequence[Key]) -> tuple[str, ...]:
+        found = {} if self.analysis is None else {s.key: s.name for s in self.analysis.subclusters}
+        return tuple(found[key] for key in keys if key in found)
+
+    def _keys(self, names: Sequence[str]) -> tuple[Key, ...]:
+        found = {} if self.analysis is None else {s.name: s.key for s in self.analysis.subclusters}
+        return tuple(found[name] for name in names if name in found)
+
+    def _announce(self, _change: object = None) -> None:
+        names = ", ".join(self._names(self.selected))
+        self._panels.announcement = f"modviz: {self.status} · " + (
+            f"selected {names}" if names else "nothing selected"
+        )
+
+    def _describe(self) -> None:
+        lines = [self._name]
+        if self._controls is not None:
+            parameters = sum(p.numel() for p in self._model.parameters())
+            lines = [f"{self._name} · {len(self._hidden)} hidden layers · {parameters:,} weights"]
+        if self.analysis is not None and self.analysis.lesions is not None:
+            lesions = self.analysis.lesions
+            accuracy = f"{100 * float(lesions.intact.mean()):.1f} %"
+            lines.append(f"accuracy {accuracy} on {lesions.n_images:,} images")
+        self._heading.show(*lines)
+        for button in (self._files.save, self._files.report):
+            button.disabled = self.analysis is None
+
+    # ---------------------------------------------------------------- files
+
+    def _save_button(self) -> None:
+        self._files.wrote(self.save(self._files.path(".modviz")))
+
+    def _report_button(self) -> None:
+        self._files.message.value = "Writing the report"
+        try:
+            self._files.wrote(self.report(self._files.path(".html")))
+        except BaseException:
+            self._files.message.value = ""
+            raise
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the analysis to one file; `modviz.load` reads it. An existing file is replaced."""
+        self._shown().save(path)
+        return Path(path)
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write the panels as one HTML page that needs no kernel and no network."""
+        with _DRAWING:
+            return Path(write_report(self._shown(), path))
+
+    def _shown(self) -> Analysis:
+        analysis: Analysis | None = self.analysis
+        if analysis is None:
+            raise RuntimeError("there is no analysis yet; run() first")
+        return analysis
+
+    def __repr__(self) -> str:
+        names = ", ".join(self._names(self.selected))
+        shown = "no results yet" if self.analysis is None else repr(self.analysis)
+        return f"Explorer of {self._name} ({self.status}): {shown}" + (
+            f"; selected {names}" if names else ""
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        bundle["text/plain"] = repr(self)  # what a notebook without its kernel falls back to
+        return bundle
+
+
+def _as_key(item: Any) -> Key | None:
+    try:
+        layer, cluster = item
+        return (str(layer), int(cluster))
+    except (TypeError, ValueError):
+        return None
+
+
+def _unknown(item: Any, analysis: Analysis | None) -> str:
+    if analysis is None:
+        return f"selected holds {item!r}, but there is no analysis yet to select in; run() first"
+    partition: Partition = analysis.partition
+    layers: dict[str, list[str]] = {}
+    for s in partition.subclusters:
+        layers.setdefault(s.layer, []).append(str(s.cluster))
+    exist = "; ".join(f"{layer!r}: {', '.join(found)}" for layer, found in layers.items())
+    return (
+        f"selected holds {item!r}, which is no subcluster; expected pairs (layer name, cluster "
+        f"number). There are, by layer, the clusters {exist}"
+    )
+
+
+def _extent(analysis: Analysis) -> str:
+    total = int(analysis.tested.sum())
+    measured = int(analysis.measured("accuracy").sum())
+    images = "" if analysis.lesions is None else f" on {analysis.lesions.n_images:,} images"
+    return f"{measured} of {total} subclusters{images}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
