@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from modviz.measure.network import Network as Network
     from modviz.measure.run import analyze as analyze
     from modviz.view.report import report as report
+    from modviz.widgets.entry import explore as explore
     from modviz.widgets.explorer import Explorer as Explorer
-    from modviz.widgets.explorer import explore as explore
 
 __version__ = "0.1.0"
 
@@ -42,7 +42,7 @@ _HOME: dict[str, tuple[str, str | None]] = {
     "analyze": ("modviz.measure.run", "analyze"),
     "clusterability_test": ("modviz.core.partition", "clusterability_test"),
     "examples": ("modviz.examples", None),
-    "explore": ("modviz.widgets.explorer", "explore"),
+    "explore": ("modviz.widgets.entry", "explore"),
     "load": ("modviz.core.bundle", "load"),
     "normalized_cut": ("modviz.core.partition", "normalized_cut"),
     "report": ("modviz.view.report", "report"),

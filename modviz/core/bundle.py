@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, fields
 from io import BytesIO
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modviz.core.analysis import Analysis, FeatureResults, LesionResults
+from modviz.core.files import replacing
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.partition import Partition
 
@@ -77,7 +74,7 @@ def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
             else:
                 header[f"{name}_{f.name}"] = value
     with (
-        _replacing(Path(path)) as file,
+        replacing(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         archive.writestr("analysis.json", json.dumps(header, indent=1))
@@ -85,26 +82,6 @@ def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
             member = BytesIO()
             np.save(member, array, allow_pickle=False)
             archive.writestr(f"{name}.npy", member.getvalue())
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` when it is whole, and vanishes if it never is."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp gives 0600; a bundle is made to be shared
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def load(path: str | os.PathLike[str]) -> Analysis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from modviz.widgets.explorer import Explorer, explore
+from modviz.widgets.entry import explore
+from modviz.widgets.explorer import Explorer
 
 __all__ = ["Explorer", "explore"]

@@ -20,7 +20,6 @@ import ipywidgets
 import traitlets
 
 from modviz.core.analysis import Analysis
-from modviz.core.partition import Partition
 from modviz.view.page import Page
 from modviz.view.report import report as write_report
 from modviz.widgets.bokeh_pane import BokehPane, LiveDocument
@@ -34,63 +33,12 @@ from modviz.widgets.controls import (
     group,
 )
 from modviz.widgets.job import Job, Listener
+from modviz.widgets.selection import Key, keys_of, names_of, understood
 from modviz.widgets.settings import checked
-
-Key = tuple[str, int]
 
 _STYLE = (Path(__file__).parent / "explorer.css").read_text(encoding="utf-8")
 #: HoloViews keeps global state: two explorers must not draw at the same moment.
 _DRAWING = threading.RLock()
-
-
-def explore(model_or_analysis: Any, data: Any = None, **settings: Any) -> Explorer:
-    """Explore the modules of a network, or an analysis that exists already.
-
-    Parameters
-    ----------
-    model_or_analysis : torch module or Analysis
-        A trained network, to be analysed by the Run button; or the result of `modviz.analyze` or
-        `modviz.load`, for which no torch is needed.
-    data : (images, labels), Dataset or DataLoader
-        What the model is tested on, as in `modviz.analyze`. Only with a model.
-    **settings
-        Keywords of `modviz.analyze` for the first position of the controls. Only with a model.
-
-    Returns
-    -------
-    Explorer
-        A widget: the last expression of a cell shows it.
-
-    Raises
-    ------
-    TypeError
-        If data or settings do not go with what is explored, or a keyword is unknown.
-    ValueError
-        If model, data or a setting cannot be analysed; the message says why.
-    """
-    if isinstance(model_or_analysis, Analysis):
-        if data is not None:
-            raise TypeError(
-                "explore() got an Analysis and data; an Analysis is finished and needs no data: "
-                "call modviz.explore(analysis), or modviz.explore(model, data) to measure anew"
-            )
-        if settings:
-            raise TypeError(
-                f"explore() got an Analysis and {', '.join(settings)}; settings belong to a run: "
-                "call modviz.explore(analysis), or modviz.explore(model, data, ...) to measure anew"
-            )
-        return Explorer(model_or_analysis)
-    if isinstance(model_or_analysis, (str, os.PathLike)):
-        raise TypeError(
-            f"explore() got the path {os.fspath(model_or_analysis)!r}; open the file first: "
-            f"modviz.explore(modviz.load({os.fspath(model_or_analysis)!r}))"
-        )
-    if data is None:
-        raise TypeError(
-            f"explore() got a {type(model_or_analysis).__name__} and no data; give the labelled "
-            "images to test it on: modviz.explore(model, (images, labels))"
-        )
-    return Explorer(model=model_or_analysis, data=data, settings=settings)
 
 
 class _AnalysisOrNone(traitlets.TraitType[Any, Any]):
@@ -351,23 +299,14 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         with self._live.changes(), _DRAWING:
             self.page.update(change.new)
             self._describe()
-            self.selected = self._keys(self.page.selected)
+            self.selected = keys_of(self.page.selected, self.analysis)
             if self.status != "running":
                 done = "complete" if change.new.status == "complete" else "cancelled"
                 self.set_trait("status", done)
 
     @traitlets.validate("selected")
     def _valid_selected(self, proposal: Any) -> tuple[Key, ...]:
-        known = {} if self.analysis is None else {s.key: s for s in self.analysis.subclusters}
-        names = {s.name: s.key for s in known.values()}
-        chosen: list[Key] = []
-        for item in proposal.value:
-            key = names.get(item) if isinstance(item, str) else _as_key(item)
-            if key is None or key not in known:
-                raise traitlets.TraitError(_unknown(item, self.analysis))
-            if key not in chosen:
-                chosen.append(key)
-        return tuple(chosen)
+        return understood(proposal.value, self.analysis)
 
     def _on_selected(self, change: Any) -> None:
         with self._live.changes():
@@ -376,18 +315,13 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 self.page.select(names)
 
     def _clicked(self, names: tuple[str, ...]) -> Sequence[str]:
-        self.selected = self._keys(names)
+        self.selected = keys_of(names, self.analysis)
         if set(self.page.selected) != set(self._names(self.selected)):
             self.page.select(self._names(self.selected))
         return self._names(self.selected)
 
     def _names(self, keys: Sequence[Key]) -> tuple[str, ...]:
-        found = {} if self.analysis is None else {s.key: s.name for s in self.analysis.subclusters}
-        return tuple(found[key] for key in keys if key in found)
-
-    def _keys(self, names: Sequence[str]) -> tuple[Key, ...]:
-        found = {} if self.analysis is None else {s.name: s.key for s in self.analysis.subclusters}
-        return tuple(found[name] for name in names if name in found)
+        return names_of(keys, self.analysis)
 
     def _announce(self, _change: object = None) -> None:
         names = ", ".join(self._names(self.selected))
@@ -448,28 +382,6 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
         bundle["text/plain"] = repr(self)  # what a notebook without its kernel falls back to
         return bundle
-
-
-def _as_key(item: Any) -> Key | None:
-    try:
-        layer, cluster = item
-        return (str(layer), int(cluster))
-    except (TypeError, ValueError):
-        return None
-
-
-def _unknown(item: Any, analysis: Analysis | None) -> str:
-    if analysis is None:
-        return f"selected holds {item!r}, but there is no analysis yet to select in; run() first"
-    partition: Partition = analysis.partition
-    layers: dict[str, list[str]] = {}
-    for s in partition.subclusters:
-        layers.setdefault(s.layer, []).append(str(s.cluster))
-    exist = "; ".join(f"{layer!r}: {', '.join(found)}" for layer, found in layers.items())
-    return (
-        f"selected holds {item!r}, which is no subcluster; expected pairs (layer name, cluster "
-        f"number). There are, by layer, the clusters {exist}"
-    )
 
 
 def _extent(analysis: Analysis) -> str:

@@ -1,0 +1,164 @@
+"""What all panels ask of an analysis, worked out once: names, colours, changes, p and q."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from modviz.core.analysis import Analysis
+from modviz.core.graph import Layer
+from modviz.core.partition import Subcluster
+from modviz.view import style
+
+Floats = NDArray[np.float64]
+#: The level at which q declares something; the same everywhere in modviz.
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A statistic over the whole partition: subclusters measured, declared, undefined; joint p."""
+
+    n: int
+    declared: int
+    undefined: int
+    joint_p: str
+
+
+class Facts:
+    """An analysis as the panels read it. Subclusters are counted in the order of its tables.
+
+    Attributes
+    ----------
+    analysis : Analysis
+    subclusters : tuple of Subcluster
+    names : list of str
+    table : DataFrame
+        `Analysis.table`, a row per subcluster.
+    """
+
+    def __init__(self, analysis: Analysis) -> None:
+        self.analysis = analysis
+        self.subclusters: tuple[Subcluster, ...] = analysis.subclusters
+        self.names = [s.name for s in self.subclusters]
+        self.table: pd.DataFrame = analysis.table()
+        self.tested = np.asarray(analysis.tested, dtype=bool)
+        self.colors = [style.cluster_color(s.cluster) for s in self.subclusters]
+        self.edges = [style.edge_color(s.cluster) for s in self.subclusters]
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """`Analysis.summary`; its joint tests take a moment, so only who needs it asks."""
+        return self.analysis.summary()
+
+    @cached_property
+    def hidden_layers(self) -> list[Layer]:
+        """The layers that have subclusters, in the order data flows."""
+        return [la for la in self.analysis.partition.graph.layers if la.role == "hidden"]
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        """A name for each class of the lesion results, made up where the analysis has none."""
+        lesions = self.analysis.lesions
+        count = len(self.analysis.class_names) if lesions is None else len(lesions.intact)
+        given = [str(name) for name in self.analysis.class_names[:count]]
+        return given + [f"class {i}" for i in range(len(given), count)]
+
+    @property
+    def n_controls(self) -> int:
+        """Random sets per subcluster in the lesion test; 0 when there was none."""
+        lesions = self.analysis.lesions
+        return 0 if lesions is None else lesions.controls.shape[1]
+
+    @property
+    def n_image_controls(self) -> int:
+        """Random sets per subcluster behind the feature images; 0 when there are none."""
+        features = self.analysis.features
+        return 0 if features is None else features.score_controls.shape[1]
+
+    @cached_property
+    def measured(self) -> NDArray[np.bool_]:
+        """Which subclusters have their lesion and all its controls."""
+        return self.analysis.measured("accuracy")
+
+    @cached_property
+    def pictured(self) -> NDArray[np.bool_]:
+        """Which subclusters have their feature image and all its controls."""
+        return self.analysis.measured("score")
+
+    @cached_property
+    def change(self) -> Floats:
+        """Accuracy change of each subcluster, percentage points, shape (S,)."""
+        samples = self.analysis.samples("accuracy")
+        return np.full(len(self.names), np.nan) if samples is None else 100 * samples[0]
+
+    @cached_property
+    def control_change(self) -> Floats:
+        """The same for its controls, percentage points, shape (S, R)."""
+        samples = self.analysis.samples("accuracy")
+        return np.full((len(self.names), 0), np.nan) if samples is None else 100 * samples[1]
+
+    @cached_property
+    def class_change(self) -> Floats:
+        """Change of each class's accuracy, percentage points, shape (S, C)."""
+        lesions = self.analysis.lesions
+        if lesions is None:
+            return np.full((len(self.names), len(self.class_names)), np.nan)
+        return 100 * (lesions.lesioned - lesions.intact)
+
+    @cached_property
+    def worst(self) -> NDArray[np.bool_]:
+        """Which subclusters lose more accuracy than every one of their controls."""
+        p = self.table["accuracy_p"].to_numpy(dtype=float)
+        lowest = 1 / (self.n_controls + 1)
+        return np.asarray(self.measured & (p < 1.5 * lowest))
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """Tested subclusters as two panels list them: worst first, unmeasured last."""
+        tested = [i for i in range(len(self.names)) if self.tested[i]]
+        return sorted(
+            tested,
+            key=lambda i: (not self.measured[i], self.change[i] if self.measured[i] else 0.0, i),
+        )
+
+    @cached_property
+    def rank(self) -> dict[int, int]:
+        """Place of each measured subcluster among them, 1 = largest loss."""
+        measured = [i for i in self.rows if self.measured[i]]
+        return {i: place for place, i in enumerate(measured, 1)}
+
+    def p(self, statistic: str, i: int) -> float:
+        """Permutation p of a subcluster; NaN where it was not measured."""
+        return float(self.table[f"{statistic}_p"].iloc[i])
+
+    def q(self, statistic: str, i: int) -> float:
+        """Its p corrected for all subclusters measured; NaN where it was not measured."""
+        return float(self.table[f"{statistic}_q"].iloc[i])
+
+    def controls_of(self, statistic: str) -> int:
+        """How many random sets stand behind each p of a statistic."""
+        return self.n_controls if statistic in ("accuracy", "range") else self.n_image_controls
+
+    def whole(self, statistic: str) -> Whole | None:
+        """What a statistic says about the partition as a whole; None if it was not measured."""
+        row = self.summary.to_dict("index")[statistic]
+        if not row["n"]:
+            return None
+        return Whole(
+            n=int(row["n"]),
+            declared=int(row["rejected"]),
+            undefined=int(row["undefined"]),
+            joint_p=style.p_text(float(row["joint_p"]), self.controls_of(statistic)),
+        )
+
+    def waiting(self, what: str) -> str:
+        """Words for a panel whose results are not there."""
+        return {
+            "running": f"{what} not measured yet",
+            "cancelled": f"cancelled before {what} were measured",
+        }.get(self.analysis.status, f"{what} were not measured in this analysis")

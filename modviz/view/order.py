@@ -1,0 +1,69 @@
+"""A partition in the order of the matrix: clusters, inside them layers, and their borders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from modviz.view import matrix
+from modviz.view.facts import Facts
+
+
+@dataclass(frozen=True)
+class Run:
+    """Units that stand together in the sorted matrix and share cluster and layer."""
+
+    start: int
+    stop: int
+    cluster: int
+    layer: int
+    subcluster: int | None
+
+
+class Sorted:
+    """A partition in the order of the matrix: what the matrix, its strips and hover share."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.partition = facts.analysis.partition
+        self.n = self.partition.graph.n_units
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every stretch of one cluster in one layer, in order."""
+        graph, order = self.partition.graph, matrix.sorted_units(self.partition)
+        layer = np.repeat(np.arange(len(graph.layers)), [la.n_units for la in graph.layers])[order]
+        cluster = self.partition.labels[order]
+        changes = np.flatnonzero((np.diff(layer) != 0) | (np.diff(cluster) != 0)) + 1
+        starts = [0, *changes.tolist()]
+        index = {s.key: i for i, s in enumerate(self.facts.subclusters)}
+        return [
+            Run(
+                a,
+                b,
+                c := int(cluster[a]),
+                la := int(layer[a]),
+                index.get((graph.layers[la].name, c)),
+            )
+            for a, b in zip(starts, [*starts[1:], self.n], strict=True)
+        ]
+
+    @cached_property
+    def clusters(self) -> list[tuple[int, int, int]]:
+        """(cluster, start, stop) of each cluster in the matrix; -1 = in no cluster."""
+        spans: dict[int, tuple[int, int]] = {}
+        for run in self.runs:
+            spans[run.cluster] = (spans.get(run.cluster, (run.start, 0))[0], run.stop)
+        return [(cluster, *span) for cluster, span in spans.items()]
+
+    @cached_property
+    def overview(self) -> matrix.Tile:
+        """The whole matrix, at most 512 pixels a side."""
+        return matrix.tile(self.partition)
+
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """Limits of the colours; those of the overview also hold when zoomed."""
+        return matrix.color_limits(self.overview.image)

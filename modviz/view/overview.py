@@ -1,0 +1,64 @@
+"""The card while nothing is selected: the partition as a whole, in words."""
+
+from __future__ import annotations
+
+from html import escape
+
+from modviz.core.analysis import STATISTICS
+from modviz.view import style
+from modviz.view.evidence import line
+from modviz.view.facts import Facts
+
+EMPTY = (
+    '<div class="card"><div class="name">No analysis yet</div>'
+    "<p>Choose the layers and the number of clusters, then press Run.</p>"
+    '<div class="note">Click a subcluster in any panel afterwards: its evidence stands here.'
+    "</div></div>"
+)
+
+
+def summary(facts: Facts) -> str:
+    """HTML of the card while nothing is selected: the partition as a whole."""
+    analysis = facts.analysis
+    partition = analysis.partition
+    layers = style.plural(len(facts.hidden_layers), "layer")
+    units = sum(layer.n_units for layer in facts.hidden_layers)
+    k = partition.n_clusters
+    where = (
+        f"{style.plural(k, 'cluster')}, {style.plural(units, 'hidden unit')}, {layers}, "
+        f"{style.plural(len(facts.names), 'subcluster')}"
+    )
+    words = (
+        f"Normalised cut {partition.ncut:.2f}, from 0 to {k}: lower is more modular; about "
+        f"{k - 1} is what a random partition gives."
+    )
+    lines = [
+        '<div class="card"><div class="name">Whole partition</div>',
+        f'<div class="where">{where}</div><p>{words}</p>',
+    ]
+    if analysis.status == "cancelled":
+        lines.append("<p>The analysis was cancelled: what was finished is shown.</p>")
+    lines += [
+        line(s.name.capitalize(), *_statistic_words(facts, s.name, s.question)) for s in STATISTICS
+    ]
+    left_out = [
+        f"{name} ({len(s.units)})"
+        for name, s, tested in zip(facts.names, facts.subclusters, facts.tested, strict=True)
+        if not tested
+    ]
+    if left_out:
+        shown = ", ".join(left_out[:12]) + (", …" if len(left_out) > 12 else "")
+        count = style.plural(len(left_out), "subcluster")
+        lines.append(line("Not tested", count, f"outside the size rule (units): {shown}"))
+    lines.append('<p style="margin-bottom:0">Click a subcluster in any panel for its evidence.</p>')
+    return "".join(lines) + "</div>"
+
+
+def _statistic_words(facts: Facts, statistic: str, question: str) -> tuple[str, str]:
+    whole = facts.whole(statistic)
+    if whole is None:
+        return "not measured", escape(question)
+    undefined = f", {whole.undefined} undefined" if whole.undefined else ""
+    controls = style.plural(facts.controls_of(statistic), "control")
+    note = f"{escape(question)}<br>joint p {whole.joint_p} ({controls}{undefined})"
+    return f"{whole.declared} of {whole.n} with q ≤ 0.05", note

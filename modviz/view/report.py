@@ -1,0 +1,152 @@
+"""The static report: the linked page as one HTML file that needs neither kernel nor network."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import bokeh
+from bokeh.embed import components
+
+from modviz.core.analysis import STATISTICS, Analysis
+from modviz.view import style
+from modviz.view.facts import Facts
+from modviz.view.page import Page
+
+#: The two scripts that the page needs, read from the installed wheel: nothing comes from a network.
+_SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")
+_CSS = f"""
+* {{ box-sizing: border-box; }}
+body {{ margin: 0; background: #fff; color: {style.TEXT}; font: 13px/18px {style.FONT};
+  font-variant-numeric: tabular-nums; }}
+main {{ display: flex; flex-wrap: wrap; gap: {style.GUTTER}px; padding: 20px; width: 1280px;
+  max-width: 100%; margin: 0 auto; align-items: stretch; }}
+aside {{ width: {style.CARD}px; flex: none; }}
+#page {{ width: {style.PAGE}px; flex: none; }}
+#card {{ position: sticky; top: 20px; margin-top: 20px; }}
+h1 {{ font-size: 18px; line-height: 24px; color: {style.INK}; margin: 0; }}
+h2 {{ font-size: 13px; line-height: 18px; color: {style.INK}; margin: 0 0 4px; }}
+.what {{ font-size: 11px; line-height: 16px; color: {style.MUTED}; overflow-wrap: anywhere; }}
+section {{ border-top: 1px solid {style.LINE}; margin-top: 14px; padding-top: 12px; }}
+section p {{ margin: 0 0 6px; }}
+details {{ font-size: 11px; line-height: 16px; color: {style.MUTED}; }}
+summary {{ cursor: pointer; }}
+td {{ padding: 0 8px 0 0; vertical-align: top; overflow-wrap: anywhere; }}
+"""
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; font-src data:"
+)
+
+
+def report(analysis: Analysis, path: str | os.PathLike[str]) -> Path:
+    """Write an analysis as one HTML file with linked panels.
+
+    The file holds everything: it opens without a kernel and without a network, and its own
+    content policy forbids it to load anything.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Whole or partial; what was not measured is said.
+    path : str or path
+        Where to write. An existing file is replaced only by a complete one.
+
+    Returns
+    -------
+    pathlib.Path
+        The file that was written.
+    """
+    if not isinstance(analysis, Analysis):
+        raise TypeError(f"analysis is a {type(analysis).__name__}; expected a modviz Analysis")
+    target = Path(path)
+    _write(target, render(analysis))
+    return target
+
+
+def render(analysis: Analysis) -> str:
+    """The report's HTML."""
+    page = Page(analysis)
+    card, panels = page.document.roots
+    script, divs = components({"card": card, "page": panels}, wrap_script=False)
+    static = Path(bokeh.__file__).parent / "server" / "static" / "js"
+    scripts = [(static / name).read_text(encoding="utf-8") for name in _SCRIPTS]
+    body = "\n".join(f"<script>{_inline(text)}</script>" for text in (*scripts, script))
+    facts = Facts(analysis)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>Modularity report: {escape(analysis.model_name)}</title>\n<style>{_CSS}</style>\n"
+        "</head>\n<body>\n<main>\n<aside>\n"
+        f"<h1>Modularity report</h1>\n{_what(facts)}\n{_summary(facts)}\n"
+        f'<div id="card">{divs["card"]}</div>\n</aside>\n<div id="page">{divs["page"]}\n'
+        "<noscript>The panels need JavaScript; the file brings its own.</noscript></div>\n</main>\n"
+        f"{body}\n</body>\n</html>\n"
+    )
+
+
+def _inline(script: str) -> str:
+    """A script that cannot end its own element."""
+    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _what(facts: Facts) -> str:
+    """What was analysed: model, layers, edges, and under a fold all settings."""
+    analysis = facts.analysis
+    graph = analysis.partition.graph
+    layers = ", ".join(f"{escape(la.name)} ({la.n_units:,})" for la in graph.layers)
+    meaning = "absolute weights" if graph.edges == "weights" else f"{graph.edges} of units"
+    images = ""
+    if analysis.lesions is not None:
+        intact = style.percent(float(analysis.lesions.intact.mean()))
+        images = f"<br>accuracy {intact} on {style.plural(analysis.lesions.n_images, 'image')}"
+    return (
+        f'<div class="what">{escape(analysis.model_name)}{images}<br>layers (units): {layers}<br>'
+        f"edges: {escape(meaning)}</div>{_settings(analysis.settings)}"
+    )
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    if not settings:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(str(key))}</td><td>{escape(str(value))}</td></tr>"
+        for key, value in settings.items()
+    )
+    return f"<details><summary>Settings</summary><table>{rows}</table></details>"
+
+
+def _summary(facts: Facts) -> str:
+    """The result in words."""
+    partition = facts.analysis.partition
+    k = partition.n_clusters
+    cut = f"normalised cut {partition.ncut:.2f} of {k} (lower is more modular)"
+    said = [f"{style.plural(k, 'cluster')}, {cut}."]
+    for statistic in STATISTICS:
+        whole = facts.whole(statistic.name)
+        if whole is not None:
+            said.append(
+                f"{statistic.question} {whole.declared} of {whole.n} subclusters with q ≤ 0.05 "
+                f"({statistic.name}; joint p {whole.joint_p})."
+            )
+    if facts.analysis.status != "complete":
+        said.append(f"The analysis is {facts.analysis.status}: what is missing is marked.")
+    paragraphs = "".join(f"<p>{escape(words)}</p>" for words in said)
+    return f"<section><h2>In words</h2>{paragraphs}</section>"
+
+
+def _write(target: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(prefix=target.name, suffix=".part", dir=target.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
