@@ -70,8 +70,8 @@ def _report(bundle: Path, out: Path) -> int:
 
 
 def _in_words(analysis: Analysis) -> str:
-    from modviz.view.evidence import in_words
     from modviz.view.facts import Facts
+    from modviz.view.overview import in_words
 
     return "\n".join(in_words(Facts(analysis)))
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from modviz.core import statistics
 from modviz.core.partition import Partition, Subcluster
@@ -35,10 +36,10 @@ class Statistic:
 
 #: The four statistics, in the order of the tables.
 STATISTICS = (
-    Statistic("accuracy", "importance", "low", "Does the network need it?"),
-    Statistic("range", "coherence", "high", "Does it serve particular classes?"),
-    Statistic("score", "importance", "high", "Do its units share an input feature?"),
-    Statistic("entropy", "coherence", "low", "Does that feature mean one class?"),
+    Statistic("accuracy", "importance", "low", "Does the network need it more than random units?"),
+    Statistic("range", "coherence", "high", "Does its loss single out classes more?"),
+    Statistic("score", "importance", "high", "Do its units share an input feature more?"),
+    Statistic("entropy", "coherence", "low", "Does that feature mean one class more?"),
 )
 
 
@@ -58,12 +59,16 @@ class LesionResults:
         The same with random units of the same number and layer silenced.
     n_images : int
         Images behind each accuracy.
+    change_error : array, shape (S,), or None
+        Standard error of each subcluster's accuracy change (mean over classes), as other images
+        would give another; from the images that the lesion turned right or wrong.
     """
 
     intact: Floats
     lesioned: Floats
     controls: Floats
     n_images: int
+    change_error: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +162,19 @@ class Analysis:
             return np.asarray(~(np.isnan(f.score) | np.isnan(f.score_controls).any(axis=1)))
         return np.zeros(len(self.subclusters), dtype=bool)
 
+    def change_interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
+        """Confidence interval of each accuracy change over other images, two arrays of shape (S,).
+
+        It says how sure the change itself is, given the units; whether it is unusual for units of
+        that layer is what p says. NaN where it was not measured.
+        """
+        samples = self.samples("accuracy")
+        if samples is None or self.lesions is None or self.lesions.change_error is None:
+            nothing = np.full(len(self.subclusters), np.nan)
+            return nothing, nothing.copy()
+        half = float(norm.ppf((1 + level) / 2)) * self.lesions.change_error
+        return samples[0] - half, samples[0] + half
+
     def p_values(self, statistic: str, *, ties: statistics.Ties = "count") -> Floats:
         """Permutation p of every subcluster, shape (S,); NaN where it was not measured."""
         tail = next(s.tail for s in STATISTICS if s.name == statistic)
@@ -189,6 +207,7 @@ class Analysis:
             columns[f"{statistic.name}_effect"] = (
                 empty if samples is None else statistics.effect(*samples)
             )
+        columns["accuracy_change_low"], columns["accuracy_change_high"] = self.change_interval()
         index = pd.Index([s.name for s in subclusters], name="subcluster")
         return pd.DataFrame(columns, index=index)
 
@@ -204,8 +223,9 @@ class Analysis:
             ``score`` (optimised objective), ``entropy`` (nats); and for each of accuracy, range,
             score and entropy ``_p`` (permutation, never below 1/(controls + 1)), ``_q``
             (Benjamini-Hochberg over the subclusters) and ``_effect`` (1 = like the mean control).
-            The effect of ``accuracy`` is that of its change. NaN = not measured; a statistic that
-            is undefined has p = 1 and effect NaN.
+            The effect of ``accuracy`` is that of its change. Last ``accuracy_change_low`` and
+            ``_high``, the 95 % interval of the change over other images. NaN = not measured; a
+            statistic that is undefined has p = 1 and effect NaN.
         """
         return self._table.copy()
 

@@ -71,8 +71,9 @@ def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
             value = getattr(result, f.name)
             if isinstance(value, np.ndarray):
                 arrays[f"{name}/{f.name}"] = value
-            else:
-                header[f"{name}_{f.name}"] = value
+    if analysis.lesions is not None:
+        header["lesions_n_images"] = analysis.lesions.n_images
+        header["lesions_has_change_error"] = analysis.lesions.change_error is not None
     with (
         replacing(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -127,7 +128,8 @@ def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
     lesions = features = None
     if header["lesions"]:
         named = {name: array(f"lesions/{name}") for name in ("intact", "lesioned", "controls")}
-        lesions = LesionResults(**named, n_images=header["lesions_n_images"])
+        error = array("lesions/change_error") if header["lesions_has_change_error"] else None
+        lesions = LesionResults(**named, n_images=header["lesions_n_images"], change_error=error)
     if header["features"]:
         features = FeatureResults(
             **{f.name: array(f"features/{f.name}") for f in fields(FeatureResults)}

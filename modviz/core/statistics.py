@@ -138,6 +138,31 @@ def class_range(changes: ArrayLike) -> Floats:
     return np.asarray((d.max(axis=-1) - d.min(axis=-1)) / mean)
 
 
+def paired_error(lost: ArrayLike, gained: ArrayLike, n_images: ArrayLike) -> Floats:
+    """Standard error of an accuracy change, the unweighted mean over classes, from the same images.
+
+    Other images of the same kind would give another change: it varies by the images that the
+    lesion turned from right to wrong, and back. One image is added to each of the two counts
+    (Bonett and Price, 2012, doi:10.3102/1076998611411915), so that no change at all in a few
+    images is not taken for certainty.
+
+    Parameters
+    ----------
+    lost, gained : array_like of int, shape (..., n_classes)
+        Images of each class that became wrong, and that became right.
+    n_images : array_like of int, shape (n_classes,)
+        Images of each class, at least 1.
+
+    Returns
+    -------
+    array, shape (...)
+    """
+    n = np.asarray(n_images, dtype=float) + 2
+    worse, better = (np.asarray(count, dtype=float) + 1 for count in (lost, gained))
+    variance = (worse + better - (better - worse) ** 2 / n) / n**2
+    return np.asarray(np.sqrt(variance.sum(axis=-1)) / variance.shape[-1])
+
+
 def fisher(p: ArrayLike, n_controls: int) -> Combined:
     """Fisher's combined test of Monte-Carlo p-values, with the authors' mid-p shift.
 

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import fx
 
+from modviz.core import statistics
 from modviz.core.analysis import LesionResults
 from modviz.core.controls import masks
 from modviz.core.partition import Partition
@@ -53,16 +54,22 @@ class _Counts:
     images: NDArray[np.int64]  # (classes,)
     intact: NDArray[np.int64]  # (classes,)
     right: NDArray[np.int64]  # (subclusters, 1 + controls, classes)
+    still: NDArray[np.int64]  # (subclusters, 1 + controls, classes): right with and without lesion
 
     def results(self, tested: NDArray[np.bool_]) -> LesionResults:
         present = self.images > 0
         accuracy = np.full((*self.right.shape[:2], int(present.sum())), np.nan)
         accuracy[tested] = self.right[tested][..., present] / self.images[present]
+        right, still = self.right[:, 0, present], self.still[:, 0, present]
+        error = statistics.paired_error(
+            lost=self.intact[present] - still, gained=right - still, n_images=self.images[present]
+        )
         return LesionResults(
             intact=self.intact[present] / self.images[present],
             lesioned=accuracy[:, 0],
             controls=accuracy[:, 1:],
             n_images=int(self.images.sum()),
+            change_error=np.where(tested, error, np.nan),
         )
 
 
@@ -120,6 +127,7 @@ def measure_lesions(
         np.zeros(network.n_classes, dtype=np.int64),
         np.zeros(network.n_classes, dtype=np.int64),
         np.zeros((len(tested), 1 + n_controls, network.n_classes), dtype=np.int64),
+        np.zeros((len(tested), 1 + n_controls, network.n_classes), dtype=np.int64),
     )
     total = None if data.n_images is None else engine.n_jobs * data.n_images
     done = 0
@@ -134,21 +142,23 @@ def measure_lesions(
             engine.batch_size(data.n_images), network.n_classes, seed=seed
         ):
             batch = engine.intact(images, labels)
-            right = np.zeros_like(counts.right)
-            for rows, correct in _shared(engine.chunks(batch), pool, cancel):
-                right[rows[:, 0], rows[:, 1]] = correct
+            right, still = np.zeros_like(counts.right), np.zeros_like(counts.still)
+            for rows, *correct in _shared(engine.chunks(batch), pool, cancel):
+                right[rows[:, 0], rows[:, 1]], still[rows[:, 0], rows[:, 1]] = correct
                 done += len(rows) * len(images)
                 if report is not None:
                     report(done, total, None)
             counts.images += batch.images
             counts.intact += batch.intact
             counts.right += right
+            counts.still += still
             if report is not None:
                 report(done, total, counts.results(tested))
     return counts.results(tested), counts.images > 0
 
 
-Outcome = tuple[NDArray[np.int64], NDArray[np.int64]]
+#: Rows of lesions, and their right answers by class: all, and those that were right before.
+Outcome = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
 def _shared(
@@ -175,6 +185,7 @@ class _Batch:
     env: Env
     one_hot: torch.Tensor  # (images, classes)
     labels: torch.Tensor
+    was_right: torch.Tensor  # (images,), 1 = right without a lesion
     images: NDArray[np.int64]  # (classes,)
     intact: NDArray[np.int64]  # (classes,)
 
@@ -238,8 +249,15 @@ class _Engine:
         with torch.no_grad():
             env = self.replay.forward(images.to(self.device), self._keep)
             one_hot = torch.nn.functional.one_hot(labels, self.network.n_classes).float()
-            right = (env[self.replay.output].argmax(dim=1) == labels).float() @ one_hot
-        return _Batch(env, one_hot, labels, _integers(one_hot.sum(dim=0)), _integers(right))
+            right = (env[self.replay.output].argmax(dim=1) == labels).float()
+        return _Batch(
+            env=env,
+            one_hot=one_hot,
+            labels=labels,
+            was_right=right,
+            images=_integers(one_hot.sum(dim=0)),
+            intact=_integers(right @ one_hot),
+        )
 
     def chunks(self, batch: _Batch) -> Iterator[Callable[[], Outcome]]:
         """The lesions of a batch, as tasks of a handy size."""
@@ -253,8 +271,10 @@ class _Engine:
         def run() -> Outcome:
             with torch.no_grad():
                 output = self._lesioned(plan, batch, plan.masks[part])
-                right = (output.argmax(dim=-1) == batch.labels).float() @ batch.one_hot
-            return plan.rows[part], _integers(right)
+                right = (output.argmax(dim=-1) == batch.labels).float()
+                all_right = right @ batch.one_hot
+                still_right = (right * batch.was_right) @ batch.one_hot
+            return plan.rows[part], _integers(all_right), _integers(still_right)
 
         return run
 

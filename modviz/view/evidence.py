@@ -159,7 +159,11 @@ def _lesion_lines(facts: Facts, i: int) -> list[str]:
         if len(order) > 1 and points[1] < 0:
             then = f"then {escape(facts.class_names[order[1]])}, {style.number(points[1], 0)}<br>"
     return [
-        line("Importance", f"{style.signed(change)} points", f"rank {facts.rank[i]} of {tests}"),
+        line(
+            "Importance",
+            f"{style.signed(change)} points",
+            f"{_interval(facts, i)}rank {facts.rank[i]} of {tests}",
+        ),
         line(
             "Effect", f"{style.signed(beyond)} points", f"beyond the mean random set<br>({ratio})"
         ),
@@ -175,6 +179,14 @@ def _lesion_lines(facts: Facts, i: int) -> list[str]:
         ),
         line("Class most hit", most, then + "unevenness: " + _p_and_q(facts, "range", i)),
     ]
+
+
+def _interval(facts: Facts, i: int) -> str:
+    """The 95 % interval of the accuracy change, over other images."""
+    low, high = (100 * float(limit[i]) for limit in facts.analysis.change_interval())
+    if np.isnan(low):
+        return ""
+    return f"95 %: {style.signed(low)} to {style.signed(high)}<br>"
 
 
 def _p_and_q(facts: Facts, statistic: str, i: int) -> str:

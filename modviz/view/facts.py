@@ -21,12 +21,16 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Whole:
-    """A statistic over the whole partition: subclusters measured, declared, undefined; joint p."""
+    """A statistic over the whole partition: subclusters measured, declared, undefined; joint p.
+
+    ``jointly`` says whether the joint p is at most the level at which anything is declared.
+    """
 
     n: int
     declared: int
     undefined: int
     joint_p: str
+    jointly: bool
 
 
 class Facts:
@@ -154,6 +158,7 @@ class Facts:
             declared=int(row["rejected"]),
             undefined=int(row["undefined"]),
             joint_p=style.p_text(float(row["joint_p"]), self.controls_of(statistic)),
+            jointly=float(row["joint_p"]) <= LEVEL,
         )
 
     def waiting(self, what: str) -> str:

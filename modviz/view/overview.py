@@ -1,4 +1,4 @@
-"""The card while nothing is selected: the partition as a whole, in words."""
+"""The partition as a whole, in words: the card while nothing is selected, and plain sentences."""
 
 from __future__ import annotations
 
@@ -62,3 +62,39 @@ def _statistic_words(facts: Facts, statistic: str, question: str) -> tuple[str, 
     controls = style.plural(facts.controls_of(statistic), "control")
     note = f"{escape(question)}<br>joint p {whole.joint_p} ({controls}{undefined})"
     return f"{whole.declared} of {whole.n} with q ≤ 0.05", note
+
+
+def in_words(facts: Facts) -> list[str]:
+    """The result as plain sentences, for a report or a terminal."""
+    partition = facts.analysis.partition
+    k = partition.n_clusters
+    clusters = style.plural(k, "cluster")
+    cut = (
+        f"{clusters} with a normalised cut of {partition.ncut:.2f}: 0 would be {k} separate "
+        f"networks, and about {k - 1} is what a random partition gives."
+    )
+    said = [cut] + [
+        f"{statistic.question} {_answer(facts, statistic.name)}"
+        for statistic in STATISTICS
+        if facts.whole(statistic.name) is not None
+    ]
+    if facts.analysis.status != "complete":
+        said.append(f"The analysis is {facts.analysis.status}: what is missing is marked.")
+    return said
+
+
+def _answer(facts: Facts, statistic: str) -> str:
+    """What a statistic answers to its question, no more than the evidence allows."""
+    whole = facts.whole(statistic)
+    if whole is None:
+        return "Not measured."
+    of = f"{whole.n} subclusters"
+    joint = f"joint p {whole.joint_p}"
+    if whole.declared:
+        words = f"Yes for {whole.declared} of {of} (q ≤ 0.05); all together: {joint}"
+    elif whole.jointly:
+        words = f"Taken together yes ({joint}), but none of {of} stands out alone (q ≤ 0.05)"
+    else:
+        words = f"No evidence: none of {of} stands out (q ≤ 0.05), {joint}"
+    undefined = f"; undefined for {whole.undefined}" if whole.undefined else ""
+    return f"{words}{undefined}. [{statistic}]"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import Any
 import bokeh
 from bokeh.embed import components
 
-from modviz.core.analysis import STATISTICS, Analysis
+from modviz.core.analysis import Analysis
+from modviz.core.files import replacing
 from modviz.view import style
 from modviz.view.facts import Facts
+from modviz.view.overview import in_words
 from modviz.view.page import Page
 
 #: The two scripts that the page needs, read from the installed wheel: nothing comes from a network.
@@ -64,7 +65,8 @@ def report(analysis: Analysis, path: str | os.PathLike[str]) -> Path:
     if not isinstance(analysis, Analysis):
         raise TypeError(f"analysis is a {type(analysis).__name__}; expected a modviz Analysis")
     target = Path(path)
-    _write(target, render(analysis))
+    with replacing(target) as file:
+        file.write(render(analysis).encode("utf-8"))
     return target
 
 
@@ -123,30 +125,5 @@ def _settings(settings: Mapping[str, Any]) -> str:
 
 def _summary(facts: Facts) -> str:
     """The result in words."""
-    partition = facts.analysis.partition
-    k = partition.n_clusters
-    cut = f"normalised cut {partition.ncut:.2f} of {k} (lower is more modular)"
-    said = [f"{style.plural(k, 'cluster')}, {cut}."]
-    for statistic in STATISTICS:
-        whole = facts.whole(statistic.name)
-        if whole is not None:
-            said.append(
-                f"{statistic.question} {whole.declared} of {whole.n} subclusters with q ≤ 0.05 "
-                f"({statistic.name}; joint p {whole.joint_p})."
-            )
-    if facts.analysis.status != "complete":
-        said.append(f"The analysis is {facts.analysis.status}: what is missing is marked.")
-    paragraphs = "".join(f"<p>{escape(words)}</p>" for words in said)
+    paragraphs = "".join(f"<p>{escape(words)}</p>" for words in in_words(facts))
     return f"<section><h2>In words</h2>{paragraphs}</section>"
-
-
-def _write(target: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(prefix=target.name, suffix=".part", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -119,6 +119,20 @@ return linked.map((source) => {
   return [...new Set(names)].sort()
 })
 """
+_MARKS_JUST = """
+const document = Bokeh.documents[argument.document ?? 0]
+const sources = [...document.all_models].filter((model) => model.type === "ColumnDataSource")
+const linked = sources.filter((source) => ["hits", "columns"].includes(source.name))
+const found = new Set()
+const right = linked.every((source) => {
+  const shown = new Set(source.data.name)
+  const marked = new Set(source.selected.indices.map((index) => source.data.name[index]))
+  const wanted = argument.wanted.filter((name) => shown.has(name))
+  for (const name of marked) found.add(name)
+  return marked.size === wanted.length && wanted.every((name) => marked.has(name))
+})
+return linked.length > 5 && right && found.size === argument.wanted.length
+"""
 _SELECTED = """
 const document = Bokeh.documents[argument.document ?? 0]
 return [...document.get_model_by_name("modviz-selection").data.name]
@@ -185,15 +199,12 @@ class Panels:
         return list(self.ask(_MARKED))
 
     def wait_for_marks(self, names: list[str]) -> None:
-        """Wait until the panels mark exactly these."""
-        wanted = json.dumps(sorted(names))
+        """Wait until every linked panel marks just these, as far as it shows them."""
+        # a predicate must not be async: Playwright would take its promise for a yes
+        self.page.evaluate(f"async () => {{ globalThis.modvizTestBokeh = await {self.bokeh} }}")
         self.page.wait_for_function(
-            f"""async (argument) => {{
-              const Bokeh = await {self.bokeh}
-              const marks = ((Bokeh, argument) => {{ {_MARKED} }})(Bokeh, argument)
-              return marks.length > 5 && marks.every((m) => JSON.stringify(m) === argument.wanted)
-            }}""",
-            arg={"document": self.document, "wanted": wanted.replace(", ", ",")},
+            f"(argument) => {{ const Bokeh = globalThis.modvizTestBokeh; {_MARKS_JUST} }}",
+            arg={"document": self.document, "wanted": names},
         )
 
 

@@ -17,6 +17,7 @@ COLUMNS = [
     "range_p", "range_q", "range_effect",
     "score_p", "score_q", "score_effect",
     "entropy_p", "entropy_q", "entropy_effect",
+    "accuracy_change_low", "accuracy_change_high",
 ]  # fmt: skip
 
 
@@ -169,3 +170,12 @@ def test_size_rule(chain):
 def test_an_analysis_is_not_changed_in_place(small_analysis: Analysis):
     with pytest.raises(AttributeError, match="cannot assign to field 'status'"):
         small_analysis.status = "running"
+
+
+def test_the_interval_of_a_change_lies_around_it(small_analysis):
+    lesions = replace(small_analysis.lesions, change_error=np.array([0.01, 0.02, 0.0, np.nan]))
+    low, high = replace(small_analysis, lesions=lesions).change_interval()
+    change = small_analysis.table()["accuracy_change"].to_numpy()
+    assert high - low == pytest.approx([0.0392, 0.0784, 0, np.nan], abs=1e-4, nan_ok=True)
+    assert ((low + high) / 2)[:3] == pytest.approx(change[:3])
+    assert np.isnan(small_analysis.change_interval()[0]).all()  # no errors were kept

@@ -260,3 +260,25 @@ def test_joint_test_takes_undefined_and_equal_as_no_evidence():
     assert np.isnan(statistics.joint_test([], np.empty((0, 9)), "low").p)
     with pytest.raises(ValueError, match=r"expected \(m,\) and \(m, n\)"):
         statistics.joint_test([1.0, 2.0], [[1.0, 2.0]], "low")
+
+
+def test_paired_error_by_hand():
+    # one class, 98 images, 3 lost and 1 gained: (4 + 2 - 4 / 100) / 100 ** 2
+    assert statistics.paired_error([3], [1], [98]) == pytest.approx(np.sqrt(5.96) / 100)
+    # two equal classes: the mean of two independent changes
+    two = statistics.paired_error([3, 3], [1, 1], [98, 98])
+    assert two == pytest.approx(np.sqrt(2 * 5.96) / 100 / 2)
+    assert statistics.paired_error([0], [0], [10]) > 0  # no change in ten images is no certainty
+
+
+def test_paired_error_covers_the_true_change():
+    """Intervals of 95 % hold the true change in about 95 % of the cases, with few images too."""
+    rng = np.random.default_rng(3)
+    lose, gain = np.array([0.3, 0.02, 0.1]), np.array([0.05, 0.02, 0.0])
+    for n, least in ((20, 0.93), (200, 0.935)):
+        draws = rng.multinomial(n, np.stack([lose, gain, 1 - lose - gain], axis=1), size=(4000, 3))
+        lost, gained = draws[..., 0], draws[..., 1]
+        change = ((gained - lost) / n).mean(axis=1)
+        half = 1.96 * statistics.paired_error(lost, gained, [n] * 3)
+        covered = np.abs(change - (gain - lose).mean()) <= half
+        assert least <= covered.mean() <= 0.99

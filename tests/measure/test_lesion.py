@@ -11,13 +11,14 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import modviz
+from modviz.core import statistics
 from modviz.core.analysis import size_rule
 from modviz.core.controls import draw_controls, masks
 from modviz.core.progress import Cancelled
 from modviz.measure.data import LabelledData
 from modviz.measure.lesion import measure_lesions
 from modviz.measure.network import Network
-from tests.measure.small import four_by_four, left_alone
+from tests.measure.small import four_by_four, left_alone, tiny_cnn, tiny_mlp, trained
 
 #: Where a lesion of each layer acts in the small networks: the module whose output readers read.
 READ_AT = {"fc1": "drop1", "fc2": "relu2", "fc3": "relu3", "conv1": "relu1", "conv2": "pool"}
@@ -78,13 +79,36 @@ def test_equal_to_the_plain_way(model, data, lesion):
         for r, mask in enumerate(chosen[1:]):
             assert np.array_equal(results.controls[k, r], plain(model, layer, mask, data))
     assert np.isnan(results.lesioned[~tested]).all()
+    assert np.isnan(results.change_error[~tested]).all()
     assert results.n_images == len(data[0])
+
+
+def test_the_error_of_a_change_counts_the_images_that_turned(data):
+    model = trained(tiny_mlp(), data, steps=60)
+    partition, tested, _, results = measured(model, data)
+    k = np.flatnonzero(tested)[0]
+    chosen = partition.subclusters[k]
+
+    def silence(module, inputs, output):
+        output = output.clone()
+        output[:, chosen.units] = 0
+        return output
+
+    with torch.no_grad():
+        before = (model.eval()(data[0]).argmax(1) == data[1]).numpy()
+        handle = model.get_submodule(READ_AT[chosen.layer]).register_forward_hook(silence)
+        after = (model(data[0]).argmax(1) == data[1]).numpy()
+        handle.remove()
+    classes = (data[1].numpy()[:, None] == np.arange(4)).astype(int)
+    lost = (before & ~after) @ classes
+    gained = (~before & after) @ classes
+    expected = statistics.paired_error(lost, gained, classes.sum(axis=0))
+    assert lost.sum() > 0
+    assert results.change_error[k] == pytest.approx(expected)
 
 
 def test_a_lesion_of_weights_leaves_the_constant_of_a_batch_norm(data):
     """The two lesions differ exactly where batch norm follows the layer."""
-    from tests.measure.small import tiny_cnn, trained
-
     model = trained(tiny_cnn(), data)
     by_zero = measured(model, data, lesion="zero")[3]
     by_weights = measured(model, data, lesion="weights")[3]
