@@ -7,11 +7,23 @@ numbers of the method were measured on networks that did; torch's own gives othe
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import TypeVar
 
 import torch
 from torch import nn
 
 from modviz.examples.training import seeded
+
+
+Chain = TypeVar("Chain", bound=nn.Sequential)
+
+
+class MLP(nn.Sequential):
+    """What `mlp` makes; named so that titles say what is shown."""
+
+
+class CNN(nn.Sequential):
+    """What `cnn` makes; named so that titles say what is shown."""
 
 
 def mlp(
@@ -22,7 +34,7 @@ def mlp(
     dropout: float = 0.0,
     *,
     seed: int = 0,
-) -> nn.Sequential:
+) -> MLP:
     """A multilayer perceptron with ReLU, untrained.
 
     Parameters
@@ -42,7 +54,7 @@ def mlp(
 
     Returns
     -------
-    nn.Sequential
+    MLP, a torch.nn.Sequential
     """
     if depth < 1 or width < 1:
         raise ValueError(f"depth={depth}, width={width}; expected at least 1 of each")
@@ -57,12 +69,12 @@ def mlp(
             if dropout:
                 modules[f"dropout{layer}"] = nn.Dropout(dropout)
         modules["output"] = nn.Linear(width, n_classes)
-        return _keras_start(nn.Sequential(modules))
+        return _keras_start(MLP(modules))
 
 
 def cnn(
     input_shape: tuple[int, int, int] = (1, 28, 28), n_classes: int = 10, *, seed: int = 0
-) -> nn.Sequential:
+) -> CNN:
     """A small convolution network with ReLU, untrained.
 
     Three convolutions of 64 channels (3 x 3, same size), 2 x 2 max pooling after the second and
@@ -79,7 +91,7 @@ def cnn(
 
     Returns
     -------
-    nn.Sequential
+    CNN, a torch.nn.Sequential
     """
     channels, height, width = input_shape
     if min(height, width) < 4:
@@ -101,10 +113,10 @@ def cnn(
             relu4=nn.ReLU(),
             output=nn.Linear(128, n_classes),
         )
-        return _keras_start(nn.Sequential(modules))
+        return _keras_start(CNN(modules))
 
 
-def _keras_start(model: nn.Sequential) -> nn.Sequential:
+def _keras_start(model: Chain) -> Chain:
     for module in model:
         if isinstance(module, (nn.Linear, nn.Conv2d)):
             nn.init.xavier_uniform_(module.weight)
