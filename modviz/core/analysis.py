@@ -36,9 +36,11 @@ class Statistic:
 
 #: The four statistics, in the order of the tables.
 STATISTICS = (
-    Statistic("accuracy", "importance", "low", "Does the network need it more than random units?"),
-    Statistic("range", "coherence", "high", "Does its loss single out classes more?"),
-    Statistic("score", "importance", "high", "Do its units share an input feature more?"),
+    Statistic(
+        "accuracy", "importance", "low", "Does the network need them more than random units?"
+    ),
+    Statistic("range", "coherence", "high", "Does their loss single out classes more?"),
+    Statistic("score", "importance", "high", "Do their units share an input feature more?"),
     Statistic("entropy", "coherence", "low", "Does that feature mean one class more?"),
 )
 

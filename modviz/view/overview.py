@@ -73,7 +73,12 @@ def in_words(facts: Facts) -> list[str]:
         f"{clusters} with a normalised cut of {partition.ncut:.2f}: 0 would be {k} separate "
         f"networks, and about {k - 1} is what a random partition gives."
     )
-    said = [cut] + [
+    tested = (
+        f"{style.plural(int(facts.tested.sum()), 'subcluster')} (a cluster's units in one layer)"
+    )
+    if facts.n_controls:
+        tested += f" against {style.plural(facts.n_controls, 'random set')} of units each"
+    said = [cut, f"Tested: {tested}."] + [
         f"{statistic.question} {_answer(facts, statistic.name)}"
         for statistic in STATISTICS
         if facts.whole(statistic.name) is not None

@@ -40,7 +40,7 @@ def test_it_loads_nothing(html: str) -> None:
 def test_it_says_what_was_analysed_and_found(html: str) -> None:
     assert "MLP 4 × 64" in html
     assert "6 clusters with a normalised cut of" in html
-    assert "Does the network need it more than random units?" in html
+    assert "Does the network need them more than random units?" in html
     assert re.search(r"of 20 subclusters", html)
 
 
