@@ -14,7 +14,6 @@ from torch import nn
 
 from modviz.examples.training import seeded
 
-
 Chain = TypeVar("Chain", bound=nn.Sequential)
 
 
