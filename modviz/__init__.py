@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from modviz.core.analysis import Analysis as Analysis
     from modviz.core.bundle import BundleError as BundleError
     from modviz.core.bundle import load as load
+    from modviz.core.clusterability import clusterability_test as clusterability_test
     from modviz.core.graph import NeuronGraph as NeuronGraph
     from modviz.core.partition import Partition as Partition
-    from modviz.core.partition import clusterability_test as clusterability_test
     from modviz.core.partition import normalized_cut as normalized_cut
     from modviz.core.partition import spectral_partition as spectral_partition
     from modviz.core.progress import Progress as Progress
@@ -40,7 +40,7 @@ _HOME: dict[str, tuple[str, str | None]] = {
     "Partition": ("modviz.core.partition", "Partition"),
     "Progress": ("modviz.core.progress", "Progress"),
     "analyze": ("modviz.measure.run", "analyze"),
-    "clusterability_test": ("modviz.core.partition", "clusterability_test"),
+    "clusterability_test": ("modviz.core.clusterability", "clusterability_test"),
     "examples": ("modviz.examples", None),
     "explore": ("modviz.widgets.entry", "explore"),
     "load": ("modviz.core.bundle", "load"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import threading
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,19 +15,19 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from modviz.core.analysis import Analysis, FeatureResults, LesionResults, size_rule
 from modviz.core.controls import draw_controls
 from modviz.core.graph import Layer
 from modviz.core.partition import Partition, spectral_partition
-from modviz.core.progress import Cancelled, Progress, ProgressCallback, Stage
+from modviz.core.progress import Cancelled, ProgressCallback
 from modviz.core.settings import Settings, refuse_unknown, whole_number
 from modviz.measure.data import LabelledData
 from modviz.measure.edges import weight_graph
 from modviz.measure.features import Preprocess, measure_features, picture_shape
 from modviz.measure.lesion import measure_lesions
 from modviz.measure.network import LayerChoice, Network, dtype_of
+from modviz.measure.reporter import Reporter
 
 
 def analyze(
@@ -143,7 +142,7 @@ def analyze(
     )
     if workers is not None:
         whole_number("workers", workers, 1)
-    with _Reporter(progress) as reporter:
+    with Reporter(progress) as reporter:
         run = _Run(model, data, settings, reporter, cancel, workers, preprocess, class_names)
         return run.analysis(partition)
 
@@ -173,7 +172,7 @@ class _Run:
         model: nn.Module,
         data: Any,
         settings: Settings,
-        reporter: _Reporter,
+        reporter: Reporter,
         cancel: threading.Event | None,
         workers: int | None,
         preprocess: Preprocess | None,
@@ -329,55 +328,3 @@ def _fitting(partition: Partition, network: Network) -> Partition:
                 "model's graph"
             )
     return partition
-
-
-class _Reporter:
-    """Progress of the stages, to a bar, to a callback, or to nobody."""
-
-    def __init__(self, progress: bool | ProgressCallback) -> None:
-        self._callback = progress if callable(progress) else None
-        self._bar: tqdm[Any] | None = None
-        self._wants_bar = progress is True
-        self._stage: Stage = "reading"
-        self._message = ""
-        self._began = self._told = time.monotonic()
-
-    def __enter__(self) -> _Reporter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close_bar()
-
-    def _close_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def start(self, stage: Stage, message: str) -> None:
-        """A new stage begins."""
-        self._stage, self._message = stage, message
-        self._began = time.monotonic()
-        self._close_bar()
-        if self._wants_bar and stage in ("lesions", "features"):
-            form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
-            self._bar = tqdm(desc=message, total=1, bar_format=form)
-        self._tell(0, 0, None)
-
-    def advance(self, done: int, total: int) -> None:
-        """Some work of this stage is done; told on at most five times a second."""
-        if time.monotonic() - self._told > 0.2:
-            self._tell(done, total, None)
-
-    def show(self, analysis: Analysis, done: int = 0, total: int = 0) -> None:
-        """There are new results."""
-        self._tell(done, total, analysis)
-
-    def _tell(self, done: int, total: int, analysis: Analysis | None) -> None:
-        self._told = time.monotonic()
-        if self._bar is not None and total:
-            self._bar.total = total
-            self._bar.update(done - self._bar.n)
-        if self._callback is not None:
-            elapsed = self._told - self._began
-            left = elapsed * (total - done) / done if 0 < done <= total else None
-            self._callback(Progress(self._stage, done, total, self._message, left, analysis))

@@ -9,12 +9,12 @@ from sklearn.cluster import SpectralClustering
 from sklearn.metrics import adjusted_rand_score
 
 import modviz
+from modviz.core.clusterability import shuffle_blocks
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.partition import (
     Partition,
     cluster_name,
     normalized_cut,
-    shuffle_blocks,
     spectral_partition,
 )
 
