@@ -231,8 +231,8 @@ class _Run:
     def _lesions(self, partition: Partition) -> None:
         controls = draw_controls(partition, self.settings.n_controls, self.settings.seed)
         n_lesions = int(self.result_so_far.tested.sum()) * (1 + self.settings.n_controls)
-        message = f"lesions: {n_lesions:,} on {self.data.n_images or 'all':,} images"
-        self.reporter.start("lesions", message)
+        images = "all" if self.data.n_images is None else f"{self.data.n_images:,}"
+        self.reporter.start("lesions", f"lesions: {n_lesions:,} on {images} images")
 
         def report(done: int, total: int | None, results: LesionResults | None) -> None:
             if results is not None and len(results.intact) == len(self.class_names):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import modviz
 from tests.measure.small import four_by_four, left_alone, tiny_mlp, trained
@@ -197,6 +197,19 @@ def test_double_precision_models_are_measured_in_double(data):
     analysis = modviz.analyze(tiny_mlp().double(), data, **QUICK)
     assert analysis.status == "complete"
     assert np.isfinite(analysis.features.score[analysis.tested]).all()
+
+
+def test_data_of_unknown_length_are_measured_to_their_end(mlp, data):
+    class Stream(IterableDataset):
+        def __iter__(self):
+            yield from zip(data[0], data[1].tolist(), strict=True)
+
+    told = []
+    quick = QUICK | {"features": False, "progress": told.append}
+    streamed = modviz.analyze(mlp, Stream(), **quick)
+    assert streamed.lesions.n_images == len(data[0])
+    assert streamed.table().equals(modviz.analyze(mlp, data, **quick).table())
+    assert any("on all images" in p.message for p in told)
 
 
 # ---- bad input -----------------------------------------------------------------------------------
