@@ -78,8 +78,9 @@ PASS_FUNCTIONS = frozenset("dropout dropout2d alpha_dropout contiguous clone det
 POOL_FUNCTIONS = frozenset(
     "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
     "adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d "
-    "adaptive_max_pool3d mean amax".split()
+    "adaptive_max_pool3d".split()
 )
+REDUCTIONS = frozenset("mean amax sum".split())
 RESHAPES = frozenset("flatten view reshape squeeze".split())
 
 #: In-place operators and the operators that give the same value without writing.
@@ -184,6 +185,18 @@ def activation(call: Call) -> Value:
     return replace(signal, activated=True) if isinstance(signal, Signal) else signal
 
 
+def reduction(call: Call) -> Value:
+    """A mean, sum or maximum: over positions it is pooling, over anything else it mixes units."""
+    given = call.node.kwargs.get("dim", call.node.args[1] if len(call.node.args) > 1 else None)
+    axes = [given] if isinstance(given, int) else given
+    rank = len(call.shapes[0])
+    if not isinstance(axes, (tuple, list)) or any(
+        not isinstance(axis, int) or axis % rank < 2 for axis in axes
+    ):
+        return call.opaque(f"it goes over dimensions {given}, not over positions alone")
+    return per_channel(call)
+
+
 def reshape(call: Call) -> Value:
     """Flatten: a channel then owns all its positions."""
     signal = per_channel(call) if call.out_shape[:2] == call.shapes[0][:2] else call.inputs[0]
@@ -217,5 +230,6 @@ _followed(MODULE_RULES, PASSES + POOLS, per_channel)
 FUNCTION_RULES: dict[str, Rule] = {
     **dict.fromkeys(ACTIVATION_FUNCTIONS, activation),
     **dict.fromkeys(PASS_FUNCTIONS | POOL_FUNCTIONS, per_channel),
+    **dict.fromkeys(REDUCTIONS, reduction),
     **dict.fromkeys(RESHAPES, reshape),
 }

@@ -93,6 +93,25 @@ def test_global_average_by_mean_and_view_keep_channels_apart():
     assert connection.units.tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("dim", [1, -3])
+def test_a_mean_over_channels_is_not_taken_for_pooling(dim):
+    """Even where, as here with four channels and four rows, the shape does not give it away."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 4, 1)
+            self.fc = nn.Linear(4, 6)
+            self.out = nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.out(self.fc(self.conv(x).mean(dim).amax(dim=2)).relu())
+
+    network = Network(Net(), IMAGES)
+    with pytest.raises(NetworkError, match="operation mean, which the layer 'fc' reads"):
+        modviz.weight_graph(network)
+
+
 def test_weight_graph_of_an_mlp_is_the_magnitudes_of_its_weights():
     model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 2))
     with torch.no_grad():
