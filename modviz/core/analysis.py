@@ -143,9 +143,9 @@ class Analysis:
         if statistic in ("accuracy", "range") and self.lesions is not None:
             change = self.lesions.lesioned - self.lesions.intact
             control_change = self.lesions.controls - self.lesions.intact
-            if statistic == "accuracy":
-                return change.mean(axis=-1), control_change.mean(axis=-1)
-            return statistics.class_range(change), statistics.class_range(control_change)
+            measure = _mean_change if statistic == "accuracy" else statistics.class_range
+            # accuracies are ratios of counts: equal ones must tie, whatever their last bit says
+            return measure(change).round(9), measure(control_change).round(9)
         if statistic in ("score", "entropy") and self.features is not None:
             f = self.features
             if statistic == "score":
@@ -297,6 +297,10 @@ class Analysis:
             f"lesions {stage(self.lesions, self.measured('accuracy'))}, "
             f"features {stage(self.features, self.measured('score'))}"
         )
+
+
+def _mean_change(changes: Floats) -> Floats:
+    return np.asarray(changes.mean(axis=-1))
 
 
 def size_rule(partition: Partition) -> NDArray[np.bool_]:

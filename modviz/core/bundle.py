@@ -10,6 +10,7 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from io import BytesIO
 from typing import Any
@@ -58,7 +59,7 @@ def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
         "version": VERSION,
         "model_name": analysis.model_name,
         "status": analysis.status,
-        "settings": dict(analysis.settings),
+        "settings": _settings_out(analysis.settings),
         "class_names": list(analysis.class_names),
         "n_clusters": analysis.partition.n_clusters,
         "edges": graph.edges,
@@ -83,6 +84,17 @@ def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
             member = BytesIO()
             np.save(member, array, allow_pickle=False)
             archive.writestr(f"{name}.npy", member.getvalue())
+
+
+def _settings_out(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for JSON, which does not know a range of layers from a list of them."""
+    layers = settings.get("layers")
+    return {**settings, "layers": {"range": list(layers)} if isinstance(layers, tuple) else layers}
+
+
+def _settings_in(stored: dict[str, Any]) -> dict[str, Any]:
+    layers = stored.get("layers")
+    return {**stored, "layers": tuple(layers["range"]) if isinstance(layers, dict) else layers}
 
 
 def load(path: str | os.PathLike[str]) -> Analysis:
@@ -141,6 +153,6 @@ def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
         lesions=lesions,
         features=features,
         status=header["status"],
-        settings=header["settings"],
+        settings=_settings_in(header["settings"]),
         model_name=header["model_name"],
     )

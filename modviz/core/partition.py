@@ -96,6 +96,7 @@ class Partition:
                 f"to {self.n_clusters - 1}"
             )
         object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "n_clusters", int(self.n_clusters))
 
     @cached_property
     def ncut(self) -> float:
@@ -153,6 +154,8 @@ def normalized_cut(adjacency_or_graph: NeuronGraph | ArrayLike, labels: ArrayLik
             f"adjacency has shape {matrix.shape} and labels {groups.shape}; expected a square "
             "matrix and one label a row"
         )
+    if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
+        raise ValueError("adjacency holds NaN, infinite or negative weights; expected all >= 0")
     names, codes = np.unique(groups[groups >= 0], return_inverse=True)
     indicator = np.zeros((n, names.size))
     indicator[np.flatnonzero(groups >= 0), codes] = 1.0

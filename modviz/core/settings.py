@@ -47,6 +47,8 @@ class Settings:
     def __post_init__(self) -> None:
         for name, least in (("n_clusters", 2), ("n_controls", 1), ("seed", 0)):
             object.__setattr__(self, name, whole_number(name, getattr(self, name), least))
+        if self.seed >= 2**32:
+            raise ValueError(f"seed={self.seed}; expected at most {2**32 - 1}")
         wanted = self.n_image_controls
         if wanted is not None:
             wanted = whole_number("n_image_controls", wanted, 1)
@@ -62,6 +64,7 @@ class Settings:
         for name in ("features", "include_inputs", "include_outputs"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise TypeError(f"{name}={getattr(self, name)!r}; expected True or False")
+            object.__setattr__(self, name, bool(getattr(self, name)))
 
     @property
     def image_controls(self) -> int:

@@ -351,6 +351,8 @@ def joint_test(observed: ArrayLike, controls: ArrayLike, tail: Tail) -> Joint:
     """
     x = np.asarray(observed, dtype=float)
     null = np.asarray(controls, dtype=float)
+    if tail not in ("low", "high"):
+        raise ValueError(f"tail={tail!r}; expected 'low' or 'high'")
     if x.ndim != 1 or null.ndim != 2 or len(null) != len(x):
         raise ValueError(f"observed {x.shape} and controls {null.shape}; expected (m,) and (m, n)")
     if x.size == 0:

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 FORMS = "(images, labels), a torch Dataset or a DataLoader of such pairs"
+_EMPTY = "the data set is empty; lesions are tested on labelled images"
 
 
 class LabelledData:
@@ -35,9 +36,10 @@ class LabelledData:
         self._loader: DataLoader[Any] | None = None
         self._dataset: Dataset[Any] | None = None
         self._tensors: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._limits: tuple[torch.Tensor, torch.Tensor] | None = None
         if isinstance(data, DataLoader):
             self._loader = data
-            self.n_images = _length(data.dataset)
+            self.n_images = _images_of(data)
         elif type(data) is TensorDataset and len(data.tensors) == 2:  # subclasses may transform
             self._tensors = self._checked(*data.tensors)
             self.n_images = len(self._tensors[0])
@@ -50,23 +52,35 @@ class LabelledData:
         else:
             raise TypeError(f"data is {type(data).__name__}; expected {FORMS}")
         if self.n_images == 0:
-            raise ValueError("the data set is empty; lesions are tested on labelled images")
+            raise ValueError(_EMPTY)
         source = data.dataset if isinstance(data, DataLoader) else data
         names = getattr(source, "classes", None)
         self.classes = None if names is None else tuple(str(name) for name in names)
 
     def first(self, n: int = 64) -> torch.Tensor:
         """The first images, at most `n`, as an example of the model's input."""
-        images, _ = next(self._pieces(n))
-        return images[:n]
+        for images, _ in self._pieces(n):
+            return images[:n]
+        raise ValueError(_EMPTY)
 
     def channel_limits(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Least and greatest value by channel, of all images in memory or of the first batch."""
-        images = self._tensors[0] if self._tensors is not None else next(self._pieces(256))[0]
-        if images.ndim < 3:
-            return images.min(), images.max()
-        other = [0, *range(2, images.ndim)]
-        return images.amin(dim=other), images.amax(dim=other)
+        """Least and greatest value by channel over all images.
+
+        Images that `batches` has given already are not read again.
+        """
+        if self._limits is None:
+            for images, _ in self._pieces(256):
+                self._widen(images)
+        if self._limits is None:
+            raise ValueError(_EMPTY)
+        return self._limits
+
+    def _widen(self, images: torch.Tensor) -> None:
+        other = [0, *range(2, images.ndim)] if images.ndim > 2 else list(range(images.ndim))
+        low, high = images.amin(dim=other), images.amax(dim=other)
+        if self._limits is not None:
+            low, high = torch.minimum(low, self._limits[0]), torch.maximum(high, self._limits[1])
+        self._limits = low, high
 
     def batches(
         self, size: int, n_classes: int, *, seed: int
@@ -90,10 +104,11 @@ class LabelledData:
                     f"apart; expected numbers 0 .. {n_classes - 1}"
                 )
             seen.update(labels.unique().tolist())
+            self._widen(images)
             for start in range(0, len(images), size):
                 yield images[start : start + size], labels[start : start + size]
         if not seen:
-            raise ValueError("the data set is empty; lesions are tested on labelled images")
+            raise ValueError(_EMPTY)
         if len(seen) < 2:
             raise ValueError(
                 f"all images are of class {seen.pop()}; modviz compares the accuracies of classes "
@@ -111,8 +126,8 @@ class LabelledData:
             for part in order.split(size):
                 yield images[part], labels[part]
             return
-        loader = self._loader or self._own_loader(size, seed)
-        for batch in loader:
+        loader = self._loader if self._loader is not None else self._own_loader(size, seed)
+        for batch in _reproducible(loader, 0 if seed is None else seed):
             if not isinstance(batch, Sequence) or len(batch) != 2:
                 raise TypeError(
                     f"the data give {type(batch).__name__} as a batch; expected pairs "
@@ -149,6 +164,37 @@ class LabelledData:
         if not bool(torch.isfinite(x).all()):
             raise ValueError("images hold NaN or infinite values; clean the data first")
         return x.detach().to(self._dtype), y.detach().long()
+
+
+def _images_of(loader: DataLoader[Any]) -> int | None:
+    """How many images a loader gives in one pass; None if it does not tell."""
+    n = _length(loader.sampler) if _length(loader.dataset) is not None else None
+    if n is not None and loader.drop_last and loader.batch_size:
+        n -= n % loader.batch_size
+    return n
+
+
+def _reproducible(loader: DataLoader[Any], seed: int) -> Iterator[Any]:
+    """The batches of a loader; what it draws from torch's global generator is decided by `seed`.
+
+    The user's own sequence of random numbers goes on as if nothing had been drawn.
+    """
+    iterator, batch = None, 0
+    while True:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + batch)
+            try:
+                iterator = iter(loader) if iterator is None else iterator
+                values = next(iterator)
+            except StopIteration:
+                return
+            except TypeError as error:
+                raise TypeError(
+                    f"the data could not be put into batches ({error}); expected {FORMS}, with "
+                    "images as tensors or arrays"
+                ) from error
+        batch += 1
+        yield values
 
 
 def _tensor(values: Any, name: str) -> torch.Tensor:

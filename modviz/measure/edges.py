@@ -9,7 +9,7 @@ from torch import nn
 
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.measure.network import LayerChoice, Network
-from modviz.measure.reader import Connection, NetworkError
+from modviz.measure.reader import Connection
 
 Floats = NDArray[np.float64]
 
@@ -76,9 +76,11 @@ def weight_graph(
             chosen.insert(0, Layer("input", "input", n_inputs, "input"))
             reads += from_input
     if not reads:
+        unfollowed = network.unfollowed()
         raise ValueError(
             f"nothing connects the layers {[la.name for la in chosen]} directly, so there is no "
             "graph; choose neighbouring layers, or include_inputs=True / include_outputs=True"
+            + (f". modviz could not follow {unfollowed}" if unfollowed else "")
         )
     index = {layer.name: k for k, layer in enumerate(chosen)}
     blocks: dict[tuple[int, int], Floats] = {}
@@ -95,12 +97,7 @@ def _block(
 ) -> Floats:
     """Edge weights of one connection, shape (units of source, units of target)."""
     name = connection.target
-    weight = network.weight(name).double().abs().cpu().numpy()
-    if not np.isfinite(weight).all():
-        raise NetworkError(
-            f"the weights of layer {name!r} hold NaN or infinite values: training diverged or the "
-            "checkpoint is damaged; load a sound one"
-        )
+    weight = network.weight(name).cpu().double().abs().numpy()
     slices = weight * connection.scale.reshape(-1, *[1] * (weight.ndim - 2))
     units = connection.units
     if connection.positions:  # (targets, units and positions) -> (targets, units, *positions)

@@ -8,9 +8,11 @@ noise, by a forward pass that stops at the layer. This is the only file that imp
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -107,13 +109,13 @@ def measure_features(
     score = np.full((n, 1 + n_controls), np.nan)
     entropy = np.full((n, 1 + n_controls), np.nan)
     images = np.full((n, 2, height, width, depth), np.nan, dtype=np.float32)
-    batches = list(_batches(network, partition, tested, controls, seed, like))
-    total = STEPS * sum(len(batch.rows) for batch in batches)
-    done, lock = 0, threading.Lock()
+    batches = _batches(network, partition, tested, controls, seed, like)
+    total = STEPS * int(tested.sum()) * (1 + n_controls)
+    done, lock, stop = 0, threading.Lock(), threading.Event()
 
     def step(batch: _Batch) -> None:
         nonlocal done
-        if cancel is not None and cancel.is_set():
+        if stop.is_set() or (cancel is not None and cancel.is_set()):
             raise Cancelled
         with lock:
             done += len(batch.rows)
@@ -136,9 +138,16 @@ def measure_features(
         intra_op_threads(1 if on_cpu else torch.get_num_threads()),
         ThreadPoolExecutor(workers if on_cpu else 1) as pool,
     ):
-        futures = [pool.submit(_optimise, network, b, preprocess, step) for b in batches]
+        waiting: deque[tuple[_Batch, Future[_Pictures]]] = deque()
         try:
-            for batch, future in zip(batches, futures, strict=True):
+            while True:
+                for batch in islice(batches, workers + 1 - len(waiting)):  # no more in memory
+                    waiting.append(
+                        (batch, pool.submit(_optimise, network, batch, preprocess, step))
+                    )
+                if not waiting:
+                    break
+                batch, future = waiting.popleft()
                 pictures = future.result()
                 subcluster, draw = batch.rows.T
                 score[subcluster, draw] = pictures.score
@@ -149,9 +158,42 @@ def measure_features(
                     with lock:
                         report(done, total, results())
         finally:
-            for future in futures:
+            stop.set()  # whatever ends the loop, none of the others goes on
+            for _, future in waiting:
                 future.cancel()
     return results()
+
+
+def check_pictures(network: Network, preprocess: Preprocess) -> None:
+    """Refuse a network or a preprocessing through which no picture can be optimised.
+
+    Raises
+    ------
+    ValueError
+        If the network can't take what `preprocess` makes of a picture, or nothing can be derived.
+    """
+    picture = torch.full(
+        (1, *network.input_shape),
+        0.5,
+        device=device_of(network.model),
+        dtype=dtype_of(network.model),
+    ).requires_grad_()
+    with evaluating(network.model), torch.enable_grad():
+        made = preprocess(picture)
+        if not isinstance(made, torch.Tensor):
+            raise ValueError(f"preprocess gives {type(made).__name__}; expected a tensor of inputs")
+        try:
+            output = network.replay.forward(made)[network.replay.output]
+        except RuntimeError as error:
+            raise ValueError(
+                f"preprocess turns pictures of shape {tuple(picture.shape)} into "
+                f"{tuple(made.shape)}, {made.dtype}, which the model can't take: {error}"
+            ) from error
+    if not output.requires_grad:
+        raise ValueError(
+            "the model's output can't be derived by its input (something detaches it), so no "
+            "picture can be optimised; use features=False"
+        )
 
 
 def picture_shape(input_shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -196,7 +238,7 @@ def _noise(
     input_shape: tuple[int, ...], n: int, seed: int
 ) -> tuple[list[torch.Tensor], Callable[[], torch.Tensor]]:
     """Lucent's picture parameters for `n` pictures, all at the same noise."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # Lucent draws on the CPU
         torch.manual_seed(seed)
         if len(input_shape) == 1:
             parameters, image = param.image(input_shape[0], 1, batch=n, channels=1, fft=False)
@@ -250,8 +292,8 @@ def _optimise(
         output = replay.forward(preprocess(final))[replay.output]
     return _Pictures(
         _shown(final, network.input_shape),
-        score.double().cpu().numpy(),
-        _entropy(output.double()).cpu().numpy(),
+        score.cpu().double().numpy(),
+        _entropy(output.cpu().double()).numpy(),
     )
 
 

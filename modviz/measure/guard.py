@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import nn
+
+#: Which thread holds which model (by id), and the models that this thread holds.
+_HOLDERS: dict[int, int] = {}
+_HOLDING = threading.Lock()
+_STATE = threading.local()
 
 
 @contextmanager
@@ -20,13 +26,35 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     Parameters
     ----------
     model : torch.nn.Module
+
+    Raises
+    ------
+    RuntimeError
+        If another thread holds the same model: two runs would restore each other's changes.
     """
+    me = threading.get_ident()
+    with _HOLDING:
+        holder = _HOLDERS.setdefault(id(model), me)
+    if holder != me:
+        raise RuntimeError(
+            "this model is being analysed by another run; wait for its end or cancel it, or "
+            "analyse a copy (copy.deepcopy(model))"
+        )
+    nested = getattr(_STATE, "models", ())
+    if any(held is model for held in nested):
+        yield
+        return
     with ExitStack() as undo:
+        undo.callback(_HOLDERS.pop, id(model))
+        undo.callback(setattr, _STATE, "models", nested)
+        _STATE.models = (*nested, model)
         for module in model.modules():
             _set(undo, module, "training", False)
             if getattr(module, "inplace", False):  # would overwrite a value that a replay keeps
                 _set(undo, module, "inplace", False)
         for parameter in model.parameters():
+            if parameter.is_inference():
+                continue  # it can have no gradient, and may not be changed
             undo.callback(setattr, parameter, "grad", parameter.grad)
             undo.callback(parameter.requires_grad_, parameter.requires_grad)
             parameter.requires_grad_(False)

@@ -25,6 +25,7 @@ from modviz.core.progress import Cancelled
 from modviz.measure.data import LabelledData
 from modviz.measure.guard import evaluating, intra_op_threads
 from modviz.measure.network import Network, device_of
+from modviz.measure.reader import NetworkError
 from modviz.measure.replay import Env
 
 LESIONS = ("zero", "weights")
@@ -32,8 +33,10 @@ LESIONS = ("zero", "weights")
 #: Bytes of one stacked tensor: large enough for fast matrix products, small enough for caches.
 _STACK_BYTES = 16 * 2**20
 
-#: Called with (lesions x images done, all of them or None, results so far or None).
-LesionCallback = Callable[[int, int | None, LesionResults | None], None]
+#: Results, and which of the model's classes they are about.
+Measured = tuple[LesionResults, NDArray[np.bool_]]
+#: Called with (lesions x images done, all of them or None, what is measured so far or None).
+LesionCallback = Callable[[int, int | None, Measured | None], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,7 @@ class _Counts:
     right: NDArray[np.int64]  # (subclusters, 1 + controls, classes)
     still: NDArray[np.int64]  # (subclusters, 1 + controls, classes): right with and without lesion
 
-    def results(self, tested: NDArray[np.bool_]) -> LesionResults:
+    def measured(self, tested: NDArray[np.bool_]) -> Measured:
         present = self.images > 0
         accuracy = np.full((*self.right.shape[:2], int(present.sum())), np.nan)
         accuracy[tested] = self.right[tested][..., present] / self.images[present]
@@ -64,13 +67,14 @@ class _Counts:
         error = statistics.paired_error(
             lost=self.intact[present] - still, gained=right - still, n_images=self.images[present]
         )
-        return LesionResults(
+        results = LesionResults(
             intact=self.intact[present] / self.images[present],
             lesioned=accuracy[:, 0],
             controls=accuracy[:, 1:],
             n_images=int(self.images.sum()),
             change_error=np.where(tested, error, np.nan),
         )
+        return results, present
 
 
 def measure_lesions(
@@ -85,7 +89,7 @@ def measure_lesions(
     workers: int | None = None,
     report: LesionCallback | None = None,
     cancel: threading.Event | None = None,
-) -> tuple[LesionResults, NDArray[np.bool_]]:
+) -> Measured:
     """Class accuracies under the lesion of every tested subcluster and each of its controls.
 
     Parameters
@@ -153,8 +157,8 @@ def measure_lesions(
             counts.right += right
             counts.still += still
             if report is not None:
-                report(done, total, counts.results(tested))
-    return counts.results(tested), counts.images > 0
+                report(done, total, counts.measured(tested))
+    return counts.measured(tested)
 
 
 #: Rows of lesions, and their right answers by class: all, and those that were right before.
@@ -248,6 +252,11 @@ class _Engine:
         labels = labels.to(self.device)
         with torch.no_grad():
             env = self.replay.forward(images.to(self.device), self._keep)
+            if bool(env[self.replay.output].isnan().any()):
+                raise NetworkError(
+                    "the model gives NaN for some images, so its answers mean nothing; in half "
+                    "precision values overflow early: try model.float()"
+                )
             one_hot = torch.nn.functional.one_hot(labels, self.network.n_classes).float()
             right = (env[self.replay.output].argmax(dim=1) == labels).float()
         return _Batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import fx, nn
 
 from modviz.core.graph import Layer
 from modviz.measure.guard import evaluating
-from modviz.measure.ops import BATCH_NORMS, LAYERS, Signal
+from modviz.measure.ops import BATCH_NORMS, LAYERS, Opaque, Signal
 from modviz.measure.reader import Connection, NetworkError, Reading, read
 from modviz.measure.replay import Replay, Tracer, without_writes
 
@@ -59,6 +60,7 @@ class Network:
             )
         self.model = model
         self._modules = dict(model.named_modules())
+        _refuse_broken(model)
         example = example_input[:2].to(device_of(model))
         self.input_shape = tuple(example.shape[1:])
         with evaluating(model), torch.no_grad():
@@ -87,8 +89,7 @@ class Network:
             number += hidden
             module = self._modules[name]
             kind = next(LAYERS[c] for c in LAYERS if isinstance(module, c))
-            signal = self._reading.values[node]
-            units = len(signal.terms[0].units) if isinstance(signal, Signal) else 0
+            units = int(self._modules[name].weight.shape[0])
             layers.append(
                 Layer(name, kind, units, "hidden" if hidden else "output", number if hidden else 0)
             )
@@ -142,18 +143,25 @@ class Network:
         """Refuse a choice of layers between which there is something modviz can't follow."""
         chosen = [layer.name for layer in layers]
         for name, gap in self._reading.gaps:
-            if name not in chosen or (chosen[0] == name and not from_input):
+            itself = isinstance(self._reading.values[self._reading.nodes[name]], Opaque)
+            first = chosen[0] == name and not from_input and not itself
+            if name not in chosen or first:
                 continue
             before = [n for n in chosen if chosen.index(n) < chosen.index(name)]
             advice = (
                 f"analyse the layers before it, layers={(before[0], before[-1])!r}"
-                if before
-                else "analyse layers after it"
+                if len(before) > 1
+                else "choose layers on one side of it"
             )
             raise NetworkError(
                 f"modviz can't follow the model at {gap.node!r}, operation {gap.operation}, which "
                 f"the layer {name!r} reads: {gap.reason}; {advice}, or replace the operation"
             )
+
+    def unfollowed(self) -> str:
+        """The operations between layers that modviz could not follow, in words; "" if none."""
+        gaps = {f"{gap.operation} at {gap.node!r}" for _, gap in self._reading.gaps}
+        return ", ".join(sorted(gaps))
 
     def weight(self, layer: str) -> torch.Tensor:
         """The layer's weights as stored: (units, inputs, ...)."""
@@ -219,6 +227,20 @@ class Network:
         return f"Network of {type(self.model).__name__}: {chain}"
 
 
+def _refuse_broken(model: nn.Module) -> None:
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.is_inference():
+            raise NetworkError(
+                f"{name!r} of the model was made in torch.inference_mode, where nothing can be "
+                "derived; build or load the model outside of it"
+            )
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise NetworkError(
+                f"{name!r} of the model holds NaN or infinite values: training diverged or the "
+                "checkpoint is damaged; load a sound one"
+            )
+
+
 def device_of(model: nn.Module) -> torch.device:
     """Where a model's parameters are; the CPU if it has none."""
     return next((p.device for p in model.parameters()), torch.device("cpu"))
@@ -251,14 +273,31 @@ def _class_scores(model: nn.Module, example: torch.Tensor) -> torch.Tensor:
     return output
 
 
+def _erase(graph: fx.Graph, node: fx.Node) -> None:
+    for user in list(node.users):
+        _erase(graph, user)
+    graph.erase_node(node)
+
+
 def _traced(model: nn.Module) -> fx.GraphModule:
+    if isinstance(model, nn.DataParallel):
+        raise NetworkError("the model is wrapped in DataParallel; give the model inside: .module")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise NetworkError(
+            "the model is TorchScript, which can't be traced; give its Python module"
+        )
+    arguments = list(inspect.signature(model.forward).parameters.values())[1:]
+    fixed = {a.name: a.default for a in arguments if a.default is not a.empty}
     try:
-        graph = Tracer().trace(model)
+        graph = Tracer().trace(model, concrete_args=fixed or None)
     except Exception as error:
         raise NetworkError(
             f"torch.fx can't trace {type(model).__name__}: {error}; forward() must not choose its "
             "path by the values or shapes of its input: move such code out of the model"
         ) from error
+    for node in [n for n in graph.nodes if n.op == "placeholder"]:
+        if str(node.target).rpartition("_")[0] in fixed:
+            _erase(graph, node)  # only checks that the default is the default hang on it
     inputs = [node for node in graph.nodes if node.op == "placeholder"]
     if len([node for node in inputs if not node.args]) != 1:
         names = [str(node.target) for node in inputs]

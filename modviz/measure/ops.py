@@ -142,6 +142,7 @@ class Opaque:
     node: str
     operation: str
     reason: str
+    constant: bool = False  # it depends on parameters alone
 
 
 Value = Signal | Opaque
@@ -170,7 +171,7 @@ Rule = Callable[[Call], Value]
 def per_channel(call: Call) -> Value:
     """Every channel stays what it was, whatever happens to its values or positions."""
     signal = call.inputs[0]
-    if len(call.inputs) > 1:
+    if len([v for v in call.inputs if not (isinstance(v, Opaque) and v.constant)]) > 1:
         return call.opaque("it merges two tensors")
     if isinstance(signal, Opaque):
         return signal

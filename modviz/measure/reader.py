@@ -103,7 +103,7 @@ def read(replay: Replay, modules: Mapping[str, nn.Module], example: torch.Tensor
         )
         if node.op == "get_attr":
             reading.values[node] = Opaque(
-                str(node.target), "parameter", "it does not come from units"
+                str(node.target), "parameter", "it does not come from units", constant=True
             )
             continue
         tensors = [n for n in node.all_input_nodes if n in reading.values]
@@ -164,7 +164,9 @@ def _layer(call: Call, reading: Reading) -> Value:
     signal = call.inputs[0]
     expected = {"linear": 2, "conv1d": 3, "conv2d": 4, "conv3d": 5}[kind]
     if len(shape) != expected:
-        signal = call.opaque(f"it reads shape {shape}, and modviz follows {expected} dimensions")
+        wrong = call.opaque(f"it reads shape {shape}, and modviz follows {expected} dimensions")
+        reading.gaps.append((name, wrong))
+        return wrong
     if isinstance(signal, Opaque):
         reading.gaps.append((name, signal))
     else:
@@ -182,15 +184,10 @@ def _batch_norm(call: Call, module: nn.Module, reading: Reading) -> Value:
     variance = getattr(module, "running_var", None)
     if not isinstance(variance, torch.Tensor):
         return call.opaque("it has no running statistics (track_running_stats=False)")
-    deviation = torch.sqrt(variance.double() + float(module.eps))  # type: ignore[arg-type]
+    deviation = torch.sqrt(variance.cpu().double() + float(module.eps))  # type: ignore[arg-type]
     gamma = module.weight
-    magnitude = (gamma.double().abs() if isinstance(gamma, torch.Tensor) else 1.0) / deviation
-    scale = magnitude.cpu().numpy()
-    if not np.isfinite(scale).all():
-        raise NetworkError(
-            f"the batch norm {str(call.node.target)!r} holds NaN or infinite values; load a sound "
-            "checkpoint"
-        )
+    factor = gamma.cpu().double().abs() if isinstance(gamma, torch.Tensor) else 1.0
+    scale = (factor / deviation).numpy()
     source = signal.terms[0].source
     own = len(signal.terms) == 1 and not signal.activated and source in reading.nodes
     if own and _only_reader(call.node, reading.nodes[source]):

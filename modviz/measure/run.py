@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from modviz.core.analysis import Analysis, FeatureResults, LesionResults, size_rule
@@ -24,8 +26,9 @@ from modviz.core.progress import Cancelled, ProgressCallback
 from modviz.core.settings import Settings, refuse_unknown, whole_number
 from modviz.measure.data import LabelledData
 from modviz.measure.edges import weight_graph
-from modviz.measure.features import Preprocess, measure_features, picture_shape
-from modviz.measure.lesion import measure_lesions
+from modviz.measure.features import Preprocess, check_pictures, measure_features, picture_shape
+from modviz.measure.guard import evaluating
+from modviz.measure.lesion import Measured, measure_lesions
 from modviz.measure.network import LayerChoice, Network, dtype_of
 from modviz.measure.reporter import Reporter
 
@@ -142,9 +145,23 @@ def analyze(
     )
     if workers is not None:
         whole_number("workers", workers, 1)
-    with Reporter(progress) as reporter:
+    _check_kinds(cancel=cancel, progress=progress, preprocess=preprocess, class_names=class_names)
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is {type(model).__name__}; expected a torch.nn.Module")
+    with torch.inference_mode(False), evaluating(model), Reporter(progress) as reporter:
         run = _Run(model, data, settings, reporter, cancel, workers, preprocess, class_names)
         return run.analysis(partition)
+
+
+def _check_kinds(*, cancel: Any, progress: Any, preprocess: Any, class_names: Any) -> None:
+    if cancel is not None and not hasattr(cancel, "is_set"):
+        raise TypeError(f"cancel is {type(cancel).__name__}; expected a threading.Event")
+    if not isinstance(progress, bool) and not callable(progress):
+        raise TypeError(f"progress={progress!r}; expected True, False or a function of a Progress")
+    if preprocess is not None and not callable(preprocess):
+        raise TypeError(f"preprocess={preprocess!r}; expected a function of pictures")
+    if isinstance(class_names, str):
+        raise TypeError(f"class_names={class_names!r}; expected a list of names")
 
 
 def hidden_layers(model: nn.Module, data: Any) -> tuple[Layer, ...]:
@@ -185,9 +202,10 @@ class _Run:
         self.network, self.data = _read(model, data)
         self.model_name = type(model).__name__
         self.class_names = _class_names(class_names, self.data, self.network.n_classes)
-        if settings.features:
-            picture_shape(self.network.input_shape)  # refuse before the long work, not after it
-        self.preprocess = preprocess or _to_range_of(self.data)
+        self.preprocess = preprocess
+        if settings.features:  # refuse before the long work, not after it
+            picture_shape(self.network.input_shape)
+            check_pictures(self.network, preprocess or (lambda pictures: pictures))
         self.result: Analysis | None = None
 
     def analysis(self, partition: Partition | None) -> Analysis:
@@ -223,6 +241,10 @@ class _Run:
             if isinstance(stop, KeyboardInterrupt):
                 warnings.warn("interrupted: the analysis keeps what was finished", stacklevel=3)
             return replace(self.result, status="cancelled")
+        except Exception as error:
+            error.analysis = replace(self.result, status="cancelled")  # type: ignore[attr-defined]
+            error.add_note("What was finished is kept in the attribute .analysis of this error.")
+            raise
         done = replace(self.result, status="complete")
         self.reporter.start("finished", "finished")
         self.reporter.show(done)
@@ -234,14 +256,18 @@ class _Run:
         images = "all" if self.data.n_images is None else f"{self.data.n_images:,}"
         self.reporter.start("lesions", f"lesions: {n_lesions:,} on {images} images")
 
-        def report(done: int, total: int | None, results: LesionResults | None) -> None:
-            if results is not None and len(results.intact) == len(self.class_names):
-                self.result = replace(self.result_so_far, lesions=results)
-                self.reporter.show(self.result, done, total or 0)
+        def keep(results: LesionResults, present: NDArray[np.bool_]) -> Analysis:
+            names = tuple(n for n, here in zip(self.class_names, present, strict=True) if here)
+            self.result = replace(self.result_so_far, lesions=results, class_names=names)
+            return self.result
+
+        def report(done: int, total: int | None, measured: Measured | None) -> None:
+            if measured is not None and measured[1].sum() > 1:
+                self.reporter.show(keep(*measured), done, total or 0)
             else:
                 self.reporter.advance(done, total or 0)
 
-        results, present = measure_lesions(
+        measured = measure_lesions(
             self.network,
             self.data,
             partition,
@@ -253,8 +279,7 @@ class _Run:
             report=report,
             cancel=self.cancel,
         )
-        names = tuple(n for n, here in zip(self.class_names, present, strict=True) if here)
-        self.result = replace(self.result_so_far, lesions=results, class_names=names)
+        keep(*measured)
 
     def _features(self, partition: Partition) -> None:
         # the same draws as the lesions': the first ones
@@ -274,7 +299,7 @@ class _Run:
             partition,
             self.result_so_far.tested,
             controls,
-            preprocess=self.preprocess,
+            preprocess=self.preprocess or _to_range_of(self.data),
             seed=self.settings.seed,
             workers=self.workers,
             report=report,

@@ -7,7 +7,7 @@ from html import escape
 from modviz.core.analysis import STATISTICS
 from modviz.view import style
 from modviz.view.evidence import line
-from modviz.view.facts import Facts
+from modviz.view.facts import LEVEL, Facts
 
 EMPTY = (
     '<div class="card"><div class="name">No analysis yet</div>'
@@ -93,12 +93,15 @@ def _answer(facts: Facts, statistic: str) -> str:
     whole = facts.whole(statistic)
     if whole is None:
         return "Not measured."
-    of = f"{whole.n} subclusters"
+    of = style.plural(whole.n, "subcluster")
+    controls = facts.controls_of(statistic)
     joint = f"joint p {whole.joint_p}"
     if whole.declared:
         words = f"Yes for {whole.declared} of {of} (q ≤ 0.05); all together: {joint}"
     elif whole.jointly:
         words = f"Taken together yes ({joint}), but none of {of} stands out alone (q ≤ 0.05)"
+    elif 1 / (controls + 1) > LEVEL:
+        words = f"Undecided: {style.plural(controls, 'control')} cannot give a p of 0.05"
     else:
         words = f"No evidence: none of {of} stands out (q ≤ 0.05), {joint}"
     undefined = f"; undefined for {whole.undefined}" if whole.undefined else ""

@@ -175,8 +175,6 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         RuntimeError
             If a run is working already, or there is no model.
         """
-        from modviz.measure.run import analyze
-
         with self._live.lock:
             if self._controls is None:
                 raise RuntimeError(
@@ -185,6 +183,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 )
             if self.status == "running":
                 raise RuntimeError("a run is working already; cancel() it or wait() for its end")
+            from modviz.measure.run import analyze
+
             settings = self._controls.settings()
             self._error, self._before = None, self.analysis
             self._job = Job(

@@ -172,6 +172,25 @@ def test_an_analysis_is_not_changed_in_place(small_analysis: Analysis):
         small_analysis.status = "running"
 
 
+def test_equal_losses_tie_whatever_their_last_bit(small_analysis):
+    """Ratios of counts are summed in other orders; equal ones must still count as ties."""
+    lesions = small_analysis.lesions
+    rng = np.random.default_rng(0)
+    right = np.array([90, 81, 73, 97, 66])  # of 100 images a class
+    lost = rng.multinomial(30, np.full(5, 0.2), size=24)  # 30 in all, in other classes each time
+    intact, lesioned = right / 100, (right - lost) / 100
+    assert len(set((lesioned - intact).mean(axis=1).tolist())) > 1
+    tied = replace(
+        lesions,
+        intact=intact,
+        lesioned=lesioned[:4],
+        controls=np.stack([lesioned[4:]] * 4),
+        change_error=None,
+    )
+    analysis = replace(small_analysis, lesions=tied, class_names=tuple("abcde"))
+    assert analysis.p_values("accuracy").tolist() == [1.0] * 4
+
+
 def test_the_interval_of_a_change_lies_around_it(small_analysis):
     lesions = replace(small_analysis.lesions, change_error=np.array([0.01, 0.02, 0.0, np.nan]))
     low, high = replace(small_analysis, lesions=lesions).change_interval()

@@ -183,7 +183,7 @@ def test_results_refine_by_batches_and_a_cancel_keeps_them(model, data):
 
     def report(done, total, results):
         if results is not None:
-            seen.append(results.n_images)
+            seen.append(results[0].n_images)
             if len(seen) == 2:
                 stop.set()
 

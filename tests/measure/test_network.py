@@ -391,7 +391,54 @@ def test_wrong_types_are_refused():
 def test_nan_weights_are_named():
     model = tiny_mlp()
     model.fc2.weight.data[0, 0] = math.nan
-    with pytest.raises(ValueError, match="weights of layer 'fc2' hold NaN"):
+    with pytest.raises(ValueError, match="'fc2.weight' of the model holds NaN"):
+        modviz.weight_graph(model, IMAGES)
+
+
+def test_arguments_with_defaults_keep_them():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc1, self.fc2, self.out = nn.Linear(16, 5), nn.Linear(5, 5), nn.Linear(5, 3)
+
+        def forward(self, x, return_features=False, scale=None):
+            x = self.fc2(self.fc1(x.flatten(1)).relu()).relu()
+            if return_features:
+                return x
+            return self.out(x if scale is None else x * scale)
+
+    model = Net()
+    network = Network(model, IMAGES)
+    assert [layer.name for layer in network.hidden] == ["fc1", "fc2"]
+    assert torch.equal(network.replay.forward(IMAGES)[network.replay.output], model(IMAGES))
+
+
+def test_wrapped_models_are_named():
+    with pytest.raises(NetworkError, match="wrapped in DataParallel; give the model inside"):
+        Network(nn.DataParallel(tiny_mlp()), IMAGES)
+    with pytest.raises(NetworkError, match="TorchScript"):
+        Network(torch.jit.trace(tiny_mlp().eval(), IMAGES), IMAGES)
+
+
+def test_a_linear_layer_along_another_dimension_is_refused():
+    """Its units are the last dimension, not the second, so a lesion would silence positions."""
+    model = nn.Sequential(
+        nn.Linear(8, 8), nn.ReLU(), nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 4)
+    )
+    match = r"'0', operation Linear, .*it reads shape \(2, 8, 8\), and modviz follows 2 dimensions"
+    with pytest.raises(NetworkError, match=match):
+        modviz.weight_graph(model, torch.rand(4, 8, 8))
+
+
+def test_what_lies_between_unconnected_layers_is_named():
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.ConvTranspose2d(4, 3, 3), nn.Flatten(), nn.Linear(48, 4)
+    )
+    with pytest.raises(ValueError, match="nothing connects .*could not follow ConvTranspose2d at"):
+        modviz.weight_graph(model, IMAGES)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.Conv2d(4, 4, 1), nn.Flatten())
+    model.append(nn.Linear(16, 4))
+    with pytest.raises(NetworkError, match="GroupNorm.*choose layers on one side of it"):
         modviz.weight_graph(model, IMAGES)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
 
 import modviz
 from tests.measure.small import four_by_four, left_alone, tiny_mlp, trained
@@ -90,7 +90,7 @@ def test_class_names_come_from_the_data_or_the_user(mlp, data):
     loader = DataLoader(dataset, batch_size=32)
     assert modviz.analyze(mlp, loader, **quick).class_names == ("a", "b", "c", "d")
     assert modviz.analyze(mlp, data, **quick).class_names == ("0", "1", "2", "3")
-    named = modviz.analyze(mlp, data, class_names="wxyz", **quick)
+    named = modviz.analyze(mlp, data, class_names=list("wxyz"), **quick)
     assert named.class_names == ("w", "x", "y", "z")
     with pytest.raises(ValueError, match="class_names has 2 names, but the model tells 4 classes"):
         modviz.analyze(mlp, data, class_names=["a", "b"], **quick)
@@ -212,12 +212,121 @@ def test_data_of_unknown_length_are_measured_to_their_end(mlp, data):
     assert any("on all images" in p.message for p in told)
 
 
+def test_one_model_is_analysed_once_at_a_time(data):
+    """Two runs would put the model back under each other's feet."""
+    model = tiny_mlp().train()
+    inside, done = threading.Event(), threading.Event()
+
+    def wait(p):
+        if p.stage == "lesions":
+            inside.set()
+            done.wait(60)
+
+    quick = QUICK | {"features": False, "progress": wait}
+    with left_alone(model):
+        first = threading.Thread(target=lambda: modviz.analyze(model, data, **quick))
+        first.start()
+        assert inside.wait(60)
+        with pytest.raises(RuntimeError, match="is being analysed by another run; wait"):
+            modviz.analyze(model, data, **QUICK)
+        done.set()
+        first.join(60)
+    assert modviz.analyze(model, data, features=False, **QUICK).status == "complete"
+
+
+def test_a_missing_class_does_not_hold_back_results(mlp, data):
+    kept = data[1] != 2
+    told = []
+    modviz.analyze(
+        mlp, (data[0][kept], data[1][kept]), **QUICK | {"progress": told.append, "features": False}
+    )
+    seen = [p.analysis for p in told if p.stage == "lesions" and p.analysis is not None]
+    assert len(seen) > 2
+    assert all(len(a.class_names) == len(a.lesions.intact) == 3 for a in seen)
+
+
+def test_a_loader_decides_neither_results_nor_random_numbers(mlp, data):
+    images = data[0] * 4 - 1  # pictures are stretched to the range of all images
+    plain = modviz.analyze(mlp, (images, data[1]), **QUICK)
+    state = torch.get_rng_state()
+    for options in ({"batch_size": 9}, {"batch_size": 50, "shuffle": True}):
+        loader = DataLoader(TensorDataset(images, data[1]), **options)
+        assert modviz.analyze(mlp, loader, **QUICK).table().equals(plain.table())
+    assert torch.equal(torch.get_rng_state(), state)
+
+    class Noisy(TensorDataset):
+        def __getitem__(self, index):
+            image, label = super().__getitem__(index)
+            return image + torch.randn(image.shape), label
+
+    noisy = [modviz.analyze(mlp, Noisy(*data), **QUICK).table() for _ in range(2)]
+    assert noisy[0].equals(noisy[1])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_loader_tells_how_many_images_it_gives(mlp, data):
+    told = []
+    quick = QUICK | {"features": False, "progress": told.append}
+    sampler = SubsetRandomSampler(range(100))
+    loader = DataLoader(TensorDataset(*data), batch_size=30, sampler=sampler, drop_last=True)
+    analysis = modviz.analyze(mlp, loader, **quick)
+    assert analysis.lesions.n_images == 90
+    assert any("on 90 images" in p.message for p in told)
+    assert max(p.done / p.total for p in told if p.total) == 1
+
+
+def test_a_late_error_keeps_what_was_finished(mlp, data):
+    calls = []
+
+    def breaks(pictures):
+        calls.append(1)
+        if len(calls) > 5:
+            raise RuntimeError("too late")
+        return pictures
+
+    with left_alone(mlp), pytest.raises(RuntimeError, match="too late") as caught:
+        modviz.analyze(mlp, data, preprocess=breaks, **QUICK)
+    kept = caught.value.analysis
+    assert kept.status == "cancelled"
+    assert kept.lesions.n_images == len(data[0])
+
+
+def test_numpy_settings_and_layer_ranges_survive_a_file(mlp, data, tmp_path):
+    settings = QUICK | {"n_clusters": np.int64(3), "features": np.bool_(False)}
+    analysis = modviz.analyze(mlp, data, layers=("fc1", "fc3"), **settings)
+    analysis.save(tmp_path / "x.modviz")
+    back = modviz.load(tmp_path / "x.modviz")
+    assert back.settings == analysis.settings
+    assert back.settings["layers"] == ("fc1", "fc3")
+    again = modviz.analyze(mlp, data, progress=False, **back.settings)
+    assert again.table().equals(analysis.table())
+    mine = modviz.Partition(analysis.partition.labels, np.int64(3), analysis.partition.graph)
+    modviz.analyze(mlp, data, partition=mine, features=False, **QUICK).save(tmp_path / "y.modviz")
+
+
+def test_inference_mode_does_not_matter(mlp, data):
+    plain = modviz.analyze(mlp, data, **QUICK)
+    with torch.inference_mode():
+        assert modviz.analyze(mlp, data, **QUICK).table().equals(plain.table())
+        frozen = tiny_mlp()
+    with pytest.raises(ValueError, match="'fc1.weight' of the model was made in torch.inference"):
+        modviz.analyze(frozen, data, **QUICK)
+
+
+def test_answers_that_are_nan_are_refused(data):
+    images = data[0].clone()
+    images[200] = 3e38  # overflows in the first layer
+    model = tiny_mlp()
+    with left_alone(model), pytest.raises(ValueError, match="gives NaN for some images"):
+        modviz.analyze(model, (images, data[1]), **QUICK | {"features": False})
+
+
 # ---- bad input -----------------------------------------------------------------------------------
 
 
-def nan_weights():
+def nan_weights(name="fc2.weight"):
     model = tiny_mlp()
-    model.fc2.weight.data[3, 1] = math.nan
+    model.get_parameter(name).data[1] = math.nan
     return model
 
 
@@ -248,7 +357,8 @@ BAD = {
     "nan images": ({"data": (IMAGES * math.nan, LABELS)}, ValueError, "images hold NaN"),
     "not data": ({"data": "mnist"}, TypeError, "data is str; expected"),
     "not a model": ({"model": "mlp"}, TypeError, "model is str; expected a torch.nn.Module"),
-    "nan weights": ({"model": nan_weights()}, ValueError, "weights of layer 'fc2' hold NaN"),
+    "nan weights": ({"model": nan_weights()}, ValueError, "'fc2.weight' of the model holds NaN"),
+    "nan bias": ({"model": nan_weights("output.bias")}, ValueError, "'output.bias' of the model"),
     "not traceable": ({"model": Untraceable()}, ValueError, "torch.fx can't trace Untraceable"),
     "no hidden layer": ({"model": nn.Sequential(nn.Flatten(), nn.Linear(16, 4))}, ValueError,
                         "no hidden layer"),
@@ -267,6 +377,16 @@ BAD = {
     "norm": ({"kernel_norm": "l7"}, ValueError, "kernel_norm='l7'; expected one of"),
     "seed": ({"seed": -1}, ValueError, "seed=-1; expected at least 0"),
     "workers": ({"workers": 0}, ValueError, "workers=0; expected at least 1"),
+    "large seed": ({"seed": 2**32}, ValueError, "seed=4294967296; expected at most 4294967295"),
+    "cancel": ({"cancel": True}, TypeError, "cancel is bool; expected a threading.Event"),
+    "progress": ({"progress": 3}, TypeError, "progress=3; expected True, False or a function"),
+    "preprocess": ({"preprocess": 3}, TypeError, "preprocess=3; expected a function of pictures"),
+    "wrong pictures": ({"preprocess": lambda x: x[..., :3]}, ValueError,
+                       r"turns pictures of shape \(1, 1, 4, 4\) into \(1, 1, 4, 3\)"),
+    "no pictures": ({"preprocess": lambda x: 1}, ValueError, "preprocess gives int"),
+    "detached": ({"preprocess": lambda x: x.detach()}, ValueError, "features=False"),
+    "names": ({"class_names": "abcd"}, TypeError, "class_names='abcd'; expected a list"),
+    "objects": ({"data": [(IMAGES[0], object())] * 9}, TypeError, "data is list; expected"),
     "features": ({"features": "yes"}, TypeError, "features='yes'; expected True or False"),
     "keyword": ({"n_cluster": 4}, TypeError,
                 "unknown keyword 'n_cluster'; did you mean 'n_clusters'"),
@@ -284,6 +404,20 @@ def test_bad_input_is_named(case):
 
 
 def test_other_forms_of_bad_data():
+    class Nothing(IterableDataset):
+        def __iter__(self):
+            return iter(())
+
+    class Objects(TensorDataset):
+        def __getitem__(self, index):
+            return object(), 1
+
+    short = DataLoader(TensorDataset(IMAGES, LABELS), batch_size=64, drop_last=True)
+    for empty in (Nothing(), DataLoader(Nothing()), short):
+        with pytest.raises(ValueError, match="the data set is empty"):
+            modviz.analyze(tiny_mlp(), empty, **QUICK)
+    with pytest.raises(TypeError, match="could not be put into batches"):
+        modviz.analyze(tiny_mlp(), Objects(IMAGES, LABELS), **QUICK)
     with pytest.raises(TypeError, match="a batch; expected pairs"):
         modviz.analyze(tiny_mlp(), DataLoader(TensorDataset(IMAGES), batch_size=4), **QUICK)
     model = nn.Sequential(nn.Conv1d(2, 5, 3), nn.ReLU(), nn.Conv1d(5, 5, 2), nn.Flatten())
