@@ -86,9 +86,12 @@ def weight_graph(
     blocks: dict[tuple[int, int], Floats] = {}
     for connection in reads:
         i, j = index[connection.source], index[connection.target]
-        shape = (chosen[i].n_units, chosen[j].n_units)
-        blocks.setdefault((i, j), np.zeros(shape))
-        blocks[i, j] += _block(network, connection, shape, kernel_norm)
+        block = _block(network, connection, (chosen[i].n_units, chosen[j].n_units), kernel_norm)
+        if i == j:  # a layer that reads itself
+            block = block + block.T
+            np.fill_diagonal(block, 0)
+        key, block = ((i, j), block) if i <= j else ((j, i), block.T)
+        blocks[key] = blocks.get(key, 0) + block
     return NeuronGraph(chosen, blocks, edges="weights")
 
 
@@ -98,6 +101,7 @@ def _block(
     """Edge weights of one connection, shape (units of source, units of target)."""
     name = connection.target
     weight = network.weight(name).cpu().double().abs().numpy()
+    weight = _ungrouped(weight, network.groups(name))
     slices = weight * connection.scale.reshape(-1, *[1] * (weight.ndim - 2))
     units = connection.units
     if connection.positions:  # (targets, units and positions) -> (targets, units, *positions)
@@ -107,6 +111,18 @@ def _block(
     block = np.zeros(shape)
     np.add.at(block, units[units >= 0], norms.T[units >= 0])
     return np.asarray(block * network.batch_norm_scale(name))
+
+
+def _ungrouped(weight: Floats, groups: int) -> Floats:
+    """Weights of a convolution in groups as of one without: 0 between the groups."""
+    if groups == 1:
+        return weight
+    out, inner = weight.shape[:2]
+    full = np.zeros((out, inner * groups, *weight.shape[2:]))
+    for g in range(groups):
+        rows = slice(g * out // groups, (g + 1) * out // groups)
+        full[rows, g * inner : (g + 1) * inner] = weight[rows]
+    return full
 
 
 def _norm(slices: Floats, kernel_norm: str, layer: str) -> Floats:

@@ -252,11 +252,12 @@ def _noise(
     return parameters, image
 
 
-def _objective(layer: str, chosen: torch.Tensor) -> objectives.Objective:
-    """Lucent objective (to be minimised), one value per picture."""
+def _objective(layer: str, chosen: torch.Tensor, axis: int) -> objectives.Objective:
+    """Lucent objective (to be minimised), one value per picture; units stand along `axis`."""
 
     def drive(activation: Callable[[str], torch.Tensor]) -> torch.Tensor:
         value = activation(layer)
+        value = value.movedim(axis, 1)
         mean = value.flatten(2).mean(dim=2) if value.ndim > 2 else value
         return -(mean.abs() * chosen).sum(dim=1)
 
@@ -268,7 +269,7 @@ def _optimise(
 ) -> _Pictures:
     replay, node = network.replay, network.pre_activation_node(batch.layer)
     to_layer = replay.before([node])
-    objective = _objective(batch.layer, batch.masks)
+    objective = _objective(batch.layer, batch.masks, network.unit_axis(node, batch.layer))
     shape = (-1, *network.input_shape)
 
     def activation(picture: torch.Tensor) -> Callable[[str], torch.Tensor]:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ LesionCallback = Callable[[int, int | None, Measured | None], None]
 class _LayerPlan:
     """What it takes to lesion one layer."""
 
-    cuts: tuple[fx.Node, ...]  # values to silence
+    cuts: dict[fx.Node, int]  # values to silence, and the dimension their units stand along
     after: list[fx.Node]  # operations to run again
     reads: frozenset[fx.Node]  # values of the intact run that these read, cuts included
     rows: NDArray[np.int64]  # (jobs, 2): subcluster, and 0 = itself or 1 + control
@@ -227,14 +228,14 @@ class _Engine:
         if lesion == "zero":
             cuts = self.network.lesion_nodes(layer)
         else:  # without weights and bias a unit's own output is 0
-            cuts = (self.network.layer_node(layer),)
+            cuts = self.network.layer_nodes(layer)
         after = self.replay.after(cuts)
         silenced = [masks(partition, k, controls) for k in subclusters]
         rows = [
             (k, r) for k, mask in zip(subclusters, silenced, strict=True) for r in range(len(mask))
         ]
         return _LayerPlan(
-            cuts=cuts,
+            cuts={node: self.network.unit_axis(node, layer) for node in cuts},
             after=after,
             reads=frozenset(n for node in after for n in node.all_input_nodes) - set(after),
             rows=np.array(rows, dtype=np.int64),
@@ -289,18 +290,25 @@ class _Engine:
 
     def _lesioned(self, plan: _LayerPlan, batch: _Batch, silenced: torch.Tensor) -> torch.Tensor:
         """Outputs under several lesions, shape (lesions, images, classes)."""
-        n = len(silenced)
+        n, images = len(silenced), len(batch.labels)
+
+        def silence(value: torch.Tensor, axis: int) -> torch.Tensor:
+            shape = [1] * (value.ndim + 1)
+            shape[0], shape[axis + 1] = silenced.shape
+            copies = value.reshape(-1, images, *value.shape[1:])
+            return copies.masked_fill(silenced.reshape(shape), 0.0).flatten(0, 1)
+
         env: Env = {}
-        for node in plan.reads | set(plan.cuts):
+        for node in plan.reads:
             value = batch.env[node]
             if node in plan.cuts:
-                shape = (n, 1, silenced.shape[1], *[1] * (value.ndim - 2))
-                env[node] = value.masked_fill(silenced.reshape(shape), 0.0).flatten(0, 1)
+                env[node] = silence(value, plan.cuts[node])
             elif isinstance(value, torch.Tensor) and node.op != "get_attr" and value.ndim:
                 env[node] = value.repeat(n, *[1] * (value.ndim - 1))
             else:
                 env[node] = value
-        self.replay.run(env, plan.after, frozenset({self.replay.output}))
+        amend = {node: partial(silence, axis=axis) for node, axis in plan.cuts.items()}
+        self.replay.run(env, plan.after, frozenset({self.replay.output}), amend)
         output: torch.Tensor = env[self.replay.output]
         return output.reshape(n, len(batch.labels), -1)
 

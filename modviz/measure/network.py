@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from torch import fx, nn
 
 from modviz.core.graph import Layer
 from modviz.measure.guard import evaluating
-from modviz.measure.ops import BATCH_NORMS, LAYERS, Opaque, Signal
+from modviz.measure.ops import BATCH_NORMS, LAYERS
 from modviz.measure.reader import Connection, NetworkError, Reading, read
 from modviz.measure.replay import Replay, Tracer, without_writes
+from modviz.measure.signals import Signal, unit_axis
 
 #: What `layers=` takes: all hidden layers, a range (first, last), or a list of names.
 LayerChoice = tuple[str, str] | list[str] | None
@@ -83,9 +85,9 @@ class Network:
                 "layers must be modules (torch.nn.Linear, ...), not functions"
             )
         layers, number = [], 0
-        nodes = set(self._reading.nodes.values())
-        for name, node in self._reading.nodes.items():
-            hidden = any(later in nodes for later in self.replay.after([node]))
+        nodes = {node for uses in self._reading.nodes.values() for node in uses}
+        for name, uses in self._reading.nodes.items():
+            hidden = any(later in nodes for later in self.replay.after(uses))
             number += hidden
             module = self._modules[name]
             kind = next(LAYERS[c] for c in LAYERS if isinstance(module, c))
@@ -143,8 +145,7 @@ class Network:
         """Refuse a choice of layers between which there is something modviz can't follow."""
         chosen = [layer.name for layer in layers]
         for name, gap in self._reading.gaps:
-            itself = isinstance(self._reading.values[self._reading.nodes[name]], Opaque)
-            first = chosen[0] == name and not from_input and not itself
+            first = chosen[0] == name and not from_input
             if name not in chosen or first:
                 continue
             before = [n for n in chosen if chosen.index(n) < chosen.index(name)]
@@ -180,9 +181,21 @@ class Network:
 
     # ---- where to measure ------------------------------------------------------------------------
 
-    def layer_node(self, layer: str) -> fx.Node:
-        """The operation of the layer itself: what its weights give."""
-        return self._reading.nodes[layer]
+    def groups(self, layer: str) -> int:
+        """Groups of a convolution, between which no weights run; 1 for other layers."""
+        groups: Any = getattr(self._modules[layer], "groups", 1)
+        return int(groups)
+
+    def layer_nodes(self, layer: str) -> tuple[fx.Node, ...]:
+        """The operations of the layer itself, one for every use: what its weights give."""
+        return tuple(self._reading.nodes[layer])
+
+    def unit_axis(self, node: fx.Node, layer: str) -> int:
+        """The dimension of a value, from 1, along which the units of a layer stand."""
+        axis = self._axis(node, layer)
+        if axis is None:
+            raise ValueError(f"the units of layer {layer!r} do not stand apart at {node.name!r}")
+        return axis + 1
 
     def lesion_nodes(self, layer: str) -> tuple[fx.Node, ...]:
         """The values that readers of a layer read.
@@ -190,7 +203,7 @@ class Network:
         The end of each chain of per-channel operations (activation, batch norm, pooling, dropout)
         before the next operation that mixes units or merges branches.
         """
-        ends, todo = [], [self._reading.nodes[layer]]
+        ends, todo = [], list(self._reading.nodes[layer])
         while todo:
             node = todo.pop()
             onward = [user for user in node.users if self._still_alone(user, layer)]
@@ -198,11 +211,11 @@ class Network:
             if len(onward) < len(readers):
                 ends.append(node)
             todo += onward
-        return tuple(ends)
+        return tuple(node for node in self.replay.nodes if node in ends)
 
     def pre_activation_node(self, layer: str) -> fx.Node:
         """A layer's value before its non-linearity, after the batch norm that belongs to it."""
-        node = self._reading.nodes[layer]
+        node = self._reading.nodes[layer][0]
         while len(node.users) == 1:
             (user,) = node.users
             module = self._modules.get(str(user.target)) if user.op == "call_module" else None
@@ -212,15 +225,20 @@ class Network:
         return node
 
     def _still_alone(self, node: fx.Node, layer: str) -> bool:
-        """Whether a value's channels are just the units of `layer`, in order and unfolded."""
+        """Whether a value is that of the units of `layer` alone, each apart from the others."""
+        return node not in self._layer_nodes and self._axis(node, layer) is not None
+
+    def _axis(self, node: fx.Node, layer: str) -> int | None:
         signal = self._reading.values.get(node)
-        return (
-            isinstance(signal, Signal)
-            and len(signal.terms) == 1
-            and signal.terms[0].source == layer
-            and not signal.positions
-            and node not in self._reading.nodes.values()
-        )
+        if not isinstance(signal, Signal) or signal.positions or len(signal.terms) != 1:
+            return None
+        (term,) = signal.terms
+        n_units = next(la.n_units for la in self.layers if la.name == layer)
+        return unit_axis(term, n_units) if term.source == layer else None
+
+    @cached_property
+    def _layer_nodes(self) -> frozenset[fx.Node]:
+        return frozenset(node for uses in self._reading.nodes.values() for node in uses)
 
     def __repr__(self) -> str:
         chain = ", ".join(f"{la.name} ({la.kind}, {la.n_units})" for la in self.layers)

@@ -1,22 +1,24 @@
-"""What each operation of a network does to the ownership of channels.
+"""What each operation of a network does to the owners of values.
 
-A tensor inside a network is described by a `Signal`: which unit of which layer owns each of its
-channels. An operation is a rule from the signals it reads to the signal it gives. The tables at the
-end name every operation that modviz can follow; teaching it a new one is a new rule and an entry.
+An operation is a rule from the signals it reads to the signal it gives. The tables at the end name
+every operation that modviz can follow; teaching it a new one is a new rule and an entry.
+
+Normalisation over several units (layer norm, group norm) and gates (squeeze and excitation) scale
+values by something that other units have a say in. modviz counts them as scaling, not as edges.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody gives it
-from numpy.typing import NDArray
 from torch import fx, nn
+
+from modviz.measure.signals import Opaque, Signal, Term, Value, along
 
 #: Layers whose outputs are units.
 LAYERS: dict[type[nn.Module], str] = {
@@ -25,6 +27,9 @@ LAYERS: dict[type[nn.Module], str] = {
     nn.Conv2d: "conv2d",
     nn.Conv3d: "conv3d",
 }
+
+#: The same as functions of parameters.
+LAYER_FUNCTIONS = frozenset(LAYERS.values())
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -42,15 +47,17 @@ ACTIVATIONS = (
     nn.Mish,
     nn.Hardswish,
     nn.Hardtanh,
-    nn.Hardsigmoid,
     nn.Softplus,
     nn.Softsign,
     nn.Tanh,
-    nn.Sigmoid,
 )
+GATES = (nn.Sigmoid, nn.Hardsigmoid)
 
 #: Modules that leave values as they are (in eval mode).
 PASSES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+
+#: Modules that only move values.
+MOVES = (nn.Flatten, nn.Unflatten, nn.ChannelShuffle, nn.PixelShuffle, nn.PixelUnshuffle)
 
 #: Modules that summarise positions, channel by channel.
 POOLS = (
@@ -68,20 +75,39 @@ POOLS = (
     nn.AdaptiveMaxPool1d,
     nn.AdaptiveMaxPool2d,
     nn.AdaptiveMaxPool3d,
+    nn.ZeroPad2d,
+    nn.Upsample,
+)
+#: Normalisations that scale values by statistics of several of them.
+SCALINGS = (
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+    nn.InstanceNorm3d,
+    nn.LocalResponseNorm,
 )
 
 ACTIVATION_FUNCTIONS = frozenset(
-    "relu relu6 leaky_relu prelu elu selu celu gelu silu mish hardswish hardtanh hardsigmoid "
-    "softplus softsign tanh sigmoid clamp".split()
+    "relu relu6 leaky_relu prelu elu selu celu gelu silu mish hardswish hardtanh softplus softsign "
+    "tanh clamp".split()
 )
-PASS_FUNCTIONS = frozenset("dropout dropout2d alpha_dropout contiguous clone detach".split())
+GATE_FUNCTIONS = frozenset("sigmoid hardsigmoid".split())
+PASS_FUNCTIONS = frozenset(
+    "dropout dropout1d dropout2d dropout3d alpha_dropout contiguous clone detach float "
+    "stochastic_depth neg".split()
+)
 POOL_FUNCTIONS = frozenset(
     "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
     "adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d "
-    "adaptive_max_pool3d".split()
+    "adaptive_max_pool3d interpolate".split()
 )
 REDUCTIONS = frozenset("mean amax sum".split())
-RESHAPES = frozenset("flatten view reshape squeeze".split())
+MOVE_FUNCTIONS = frozenset(
+    "flatten view reshape squeeze unsqueeze unflatten transpose permute movedim swapaxes chunk "
+    "split tensor_split narrow getitem cat concat concatenate channel_shuffle pixel_shuffle flip "
+    "roll expand".split()
+)
 
 #: In-place operators and the operators that give the same value without writing.
 OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
@@ -95,142 +121,289 @@ OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
     F.elu_: F.elu,
 }
 
-
-@dataclass(frozen=True, eq=False)
-class Term:
-    """One layer's part in the channels of a tensor.
-
-    Attributes
-    ----------
-    source : str
-        The layer's name, or ``"input"``.
-    units : array of int, shape (channels,)
-        Which unit of the source owns each channel; -1 = none.
-    scale : array, shape (channels,)
-        Magnitude by which the unit's value was scaled on its way.
-    """
-
-    source: str
-    units: NDArray[np.int64]
-    scale: NDArray[np.float64]
+#: Owners may also come as a tuple, as chunk and split give them.
+Values = Value | tuple[Value, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Signal:
-    """Who owns each channel of a tensor of shape (images, channels, ...).
-
-    Attributes
-    ----------
-    terms : tuple of Term
-        More than one where layers were added together.
-    positions : tuple of int
-        Shape of the positions that a flatten folded into the channels, () if none did. Channels
-        then run over units first and positions last.
-    activated : bool
-        Whether a non-linearity stands between the layer and here.
-    """
-
-    terms: tuple[Term, ...]
-    positions: tuple[int, ...] = ()
-    activated: bool = False
-
-
-@dataclass(frozen=True)
-class Opaque:
-    """A tensor whose channels modviz can't attribute to units, and why."""
-
-    node: str
-    operation: str
-    reason: str
-    constant: bool = False  # it depends on parameters alone
-
-
-Value = Signal | Opaque
-
-
-@dataclass(frozen=True)
 class Call:
-    """One operation as it ran on the example: what it read and what came out."""
+    """One operation as it ran on the example: what it read and what came out.
+
+    Attributes
+    ----------
+    inputs, tensors : tuple
+        Signals that it reads, in order, and the tensors they belong to.
+    output : tensor or tuple of tensors
+    rerun : callable
+        The operation on other tensors in place of `tensors`.
+    """
 
     node: fx.Node
     module: nn.Module | None
     operation: str
     inputs: tuple[Value, ...]
-    shapes: tuple[tuple[int, ...], ...]
-    out_shape: tuple[int, ...]
+    tensors: tuple[torch.Tensor, ...]
+    output: Any
+    rerun: Callable[[Sequence[torch.Tensor]], Any]
 
     def opaque(self, reason: str) -> Opaque:
-        """What comes out if no rule can say who owns the channels."""
+        """What comes out if no rule can say who owns the values."""
         where = str(self.node.target) if self.module is not None else self.node.name
-        return Opaque(where, self.operation, reason)
+        constant = all(isinstance(v, Opaque) and v.constant for v in self.inputs)
+        return Opaque(where, self.operation, reason, constant=constant)
+
+    def only(self) -> Value:
+        """The one signal it reads; parameters beside it do not count."""
+        signals = [v for v in self.inputs if not (isinstance(v, Opaque) and v.constant)]
+        if len(signals) != 1:
+            return self.opaque("it merges two tensors" if signals else "it reads no units")
+        return signals[0]
+
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the output without the images."""
+        return tuple(self.output.shape[1:])
 
 
-Rule = Callable[[Call], Value]
+Rule = Callable[[Call], Values]
 
 
-def per_channel(call: Call) -> Value:
-    """Every channel stays what it was, whatever happens to its values or positions."""
-    signal = call.inputs[0]
-    if len([v for v in call.inputs if not (isinstance(v, Opaque) and v.constant)]) > 1:
-        return call.opaque("it merges two tensors")
+def elementwise(call: Call) -> Value:
+    """Every value stays where it is."""
+    signal = call.only()
     if isinstance(signal, Opaque):
         return signal
-    if call.out_shape[:2] != call.shapes[0][:2]:
-        return call.opaque(f"it turns shape {call.shapes[0]} into {call.out_shape}")
+    if signal.terms[0].units.shape != call.shape():
+        return call.opaque(f"it turns shape {signal.terms[0].units.shape} into {call.shape()}")
     return signal
 
 
 def activation(call: Call) -> Value:
     """A non-linearity, element by element."""
-    signal = per_channel(call)
+    signal = elementwise(call)
     return replace(signal, activated=True) if isinstance(signal, Signal) else signal
+
+
+def gate(call: Call) -> Value:
+    """A sigmoid: an activation whose values may serve as factors."""
+    signal = activation(call)
+    return replace(signal, gate=True) if isinstance(signal, Signal) else signal
+
+
+def pool(call: Call) -> Value:
+    """Positions are summarised or resampled, channel by channel."""
+    signal = call.only()
+    if isinstance(signal, Opaque):
+        return signal
+    shape = call.shape()
+    terms = []
+    for term in signal.terms:
+        units, scale = along(term.units, 0), along(term.scale, 0)
+        if units is None or scale is None or units.shape != shape[:1]:
+            return call.opaque("it mixes positions that belong to different units")
+        spread = (-1, *[1] * (len(shape) - 1))
+        terms.append(
+            Term(
+                term.source,
+                units.reshape(spread).expand(shape),
+                scale.reshape(spread).expand(shape),
+            )
+        )
+    return replace(signal, terms=tuple(terms))
 
 
 def reduction(call: Call) -> Value:
     """A mean, sum or maximum: over positions it is pooling, over anything else it mixes units."""
     given = call.node.kwargs.get("dim", call.node.args[1] if len(call.node.args) > 1 else None)
     axes = [given] if isinstance(given, int) else given
-    rank = len(call.shapes[0])
+    signal = call.only()
+    if isinstance(signal, Opaque):
+        return signal
+    rank = call.tensors[0].ndim
     if not isinstance(axes, (tuple, list)) or any(
-        not isinstance(axis, int) or axis % rank < 2 for axis in axes
+        not isinstance(axis, int) or axis % rank == 0 for axis in axes
     ):
         return call.opaque(f"it goes over dimensions {given}, not over positions alone")
-    return per_channel(call)
-
-
-def reshape(call: Call) -> Value:
-    """Flatten: a channel then owns all its positions."""
-    signal = per_channel(call) if call.out_shape[:2] == call.shapes[0][:2] else call.inputs[0]
-    if isinstance(signal, Opaque) or call.out_shape == call.shapes[0]:
-        return signal
-    n, channels, *positions = call.shapes[0]
-    size = int(np.prod(positions, dtype=int))
-    if call.out_shape != (n, channels * size):
-        return call.opaque(f"it turns shape {call.shapes[0]} into {call.out_shape}")
+    gone = sorted((int(axis) % rank - 1 for axis in axes if isinstance(axis, int)), reverse=True)
     terms = []
     for term in signal.terms:
-        units = np.repeat(term.units, size)
-        if term.source == "input" and size > 1:  # read position by position: pixels are the units
-            units = np.arange(channels * size)
-        terms.append(replace(term, units=units, scale=np.repeat(term.scale, size)))
-    folded = () if size == 1 else tuple(positions)
-    if folded and all(term.source == "input" for term in terms):
-        folded = ()
-    return replace(signal, terms=tuple(terms), positions=folded or signal.positions)
+        units, scale = term.units, term.scale
+        for axis in gone:
+            first = units.narrow(axis, 0, 1)
+            if not bool((units == first).all()):
+                return call.opaque(f"it goes over dimensions {given}, which hold different units")
+            units, scale = first, scale.mean(dim=axis, keepdim=True)
+        terms.append(Term(term.source, units.reshape(call.shape()), scale.reshape(call.shape())))
+    return replace(signal, terms=tuple(terms))
 
 
-def _followed(table: dict[type[nn.Module], Rule], classes: tuple[type, ...], rule: Rule) -> None:
-    table.update(dict.fromkeys(classes, rule))
+def move(call: Call) -> Values:
+    """Values change places: run the operation on their owners."""
+    batch = call.tensors[0].shape[0]
+    blanks = [_batched(torch.full((), -1).expand(t.shape[1:]), batch) for t in call.tensors]
+    ones = [
+        _batched(torch.ones((), dtype=torch.float64).expand(t.shape[1:]), batch)
+        for t in call.tensors
+    ]
+    parts = call.output if isinstance(call.output, (tuple, list)) else (call.output,)
+    terms: list[list[Term]] = [[] for _ in parts]
+    signals = [v for v in call.inputs if isinstance(v, Signal)]
+    if len(signals) < len(call.inputs):
+        return next(v for v in call.inputs if isinstance(v, Opaque))
+    for k, signal in enumerate(signals):
+        for term in signal.terms:
+            owners, scales = list(blanks), list(ones)
+            owners[k], scales[k] = _batched(term.units, batch), _batched(term.scale, batch)
+            moved, scaled = _moved(call, owners), _moved(call, scales)
+            moved, scaled = (v if isinstance(v, (tuple, list)) else (v,) for v in (moved, scaled))
+            for found, units, scale, part in zip(terms, moved, scaled, parts, strict=True):
+                if units.shape != part.shape or part.shape[0] != batch:
+                    return call.opaque("it moves values between images")
+                found.append(Term(term.source, units[0], scale[0]))
+    made = tuple(_settled(signals, tuple(found)) for found in terms)
+    return made if isinstance(call.output, (tuple, list)) else made[0]
 
 
-MODULE_RULES: dict[type[nn.Module], Rule] = {nn.Flatten: reshape}
-_followed(MODULE_RULES, ACTIVATIONS, activation)
-_followed(MODULE_RULES, PASSES + POOLS, per_channel)
+def _moved(call: Call, values: list[torch.Tensor]) -> Any:
+    try:
+        return call.rerun(values)
+    except RuntimeError:  # a view that needs values in a row, which expanded ones are not
+        return call.rerun([value.contiguous() for value in values])
+
+
+def _batched(values: torch.Tensor, batch: int) -> torch.Tensor:
+    return values.expand(batch, *values.shape)
+
+
+def _settled(signals: Sequence[Signal], terms: tuple[Term, ...]) -> Signal:
+    """The signal after a move: without terms that are gone, with the positions a flatten folded."""
+    kept = tuple(term for term in terms if bool((term.units >= 0).any())) or terms[:1]
+    first = signals[0]
+    positions = first.positions if len(signals) == 1 else ()
+    before, after = first.terms[0].units, kept[0].units
+    if len(signals) == 1 and before.ndim > 1 and after.ndim == 1:
+        size = int(before[0].numel())
+        if kept[0].source == "input" and size > 1 and len(kept) == 1:
+            # read position by position: pixels are the units
+            pixels = torch.arange(len(after))
+            return replace(first, terms=(replace(kept[0], units=pixels),))
+        vector = along(before, 0)
+        folded = vector is not None and torch.equal(vector.repeat_interleave(size), after)
+        positions = tuple(before.shape[1:]) if folded and size > 1 else ()
+    elif len(signals) == 1 and after.ndim > 1:
+        positions = ()
+    return Signal(
+        kept,
+        positions,
+        activated=any(signal.activated for signal in signals),
+        gate=all(signal.gate for signal in signals),
+    )
+
+
+def merge(call: Call) -> Value:
+    """A sum: every source reaches every reader."""
+    signals = [v for v in call.inputs if isinstance(v, Signal)]
+    for value in call.inputs:
+        if isinstance(value, Opaque) and not value.constant:
+            return value
+    if not signals:
+        return call.opaque("it does not come from units")
+    shape = call.shape()
+    terms = tuple(
+        Term(term.source, term.units.expand(shape), term.scale.expand(shape))
+        for signal in signals
+        for term in signal.terms
+    )
+    if len(signals) == 1:
+        return replace(signals[0], terms=terms)
+    positions = {signal.positions for signal in signals}
+    return Signal(
+        terms,
+        positions.pop() if len(positions) == 1 else (),
+        activated=any(signal.activated for signal in signals),
+    )
+
+
+def product(call: Call) -> Value:
+    """Values times a constant, or times a gate, which counts as scaling."""
+    signals = [
+        (v, t) for v, t in zip(call.inputs, call.tensors, strict=True) if isinstance(v, Signal)
+    ]
+    constants = [
+        t for v, t in zip(call.inputs, call.tensors, strict=True) if not isinstance(v, Signal)
+    ]
+    for value in call.inputs:
+        if isinstance(value, Opaque) and not value.constant:
+            return value
+    if len(signals) == 2:
+        gates = [v.gate or _smaller(t, call.output) for v, t in signals]
+        if sum(gates) != 1:
+            return call.opaque("it multiplies units with units")
+        signals = [pair for pair, is_gate in zip(signals, gates, strict=True) if not is_gate]
+    if len(signals) != 1:
+        return call.opaque("it does not come from units")
+    signal = signals[0][0]
+    factor = torch.ones((), dtype=torch.float64)
+    numbers = [a for a in call.node.args if isinstance(a, (int, float))]
+    for constant in [*constants, *(torch.tensor(float(number)) for number in numbers)]:
+        magnitude = constant.detach().cpu().double().abs()
+        divides = call.operation in ("truediv", "div") and constant is not call.tensors[0]
+        factor = factor / magnitude if divides else factor * magnitude
+    shape = call.shape()
+    if factor.ndim > len(shape):
+        factor = factor[0]
+    return replace(
+        signal,
+        terms=tuple(
+            Term(t.source, t.units.expand(shape), (t.scale * factor).expand(shape))
+            for t in signal.terms
+        ),
+    )
+
+
+def _smaller(tensor: torch.Tensor, output: torch.Tensor) -> bool:
+    return tensor[0].numel() < output[0].numel()
+
+
+def scaling(call: Call) -> Value:
+    """A normalisation over several values: each is scaled by the magnitude of its weight."""
+    signal = elementwise(call)
+    if isinstance(signal, Opaque):
+        return signal
+    weight: Any = getattr(call.module, "weight", None)
+    if call.module is None:
+        constants = [
+            t
+            for v, t in zip(call.inputs, call.tensors, strict=True)
+            if isinstance(v, Opaque) and v.constant
+        ]
+        weight = constants[0] if constants else None
+    if not isinstance(weight, torch.Tensor):
+        return signal
+    magnitude = weight.detach().double().cpu().abs()
+    last = isinstance(call.module, nn.LayerNorm) or call.operation == "layer_norm"
+    if not last:  # weights of channels, which come first
+        magnitude = magnitude.reshape(-1, *[1] * (len(call.shape()) - 1))
+    return replace(signal, terms=tuple(replace(t, scale=t.scale * magnitude) for t in signal.terms))
+
+
+MODULE_RULES: dict[tuple[type[nn.Module], ...], Rule] = {
+    ACTIVATIONS: activation,
+    GATES: gate,
+    PASSES: elementwise,
+    MOVES: move,
+    POOLS: pool,
+    SCALINGS: scaling,
+}
 
 #: Functions (torch.*, nn.functional.*) and tensor methods, by name.
 FUNCTION_RULES: dict[str, Rule] = {
     **dict.fromkeys(ACTIVATION_FUNCTIONS, activation),
-    **dict.fromkeys(PASS_FUNCTIONS | POOL_FUNCTIONS, per_channel),
+    **dict.fromkeys(GATE_FUNCTIONS, gate),
+    **dict.fromkeys(PASS_FUNCTIONS, elementwise),
+    **dict.fromkeys(POOL_FUNCTIONS, pool),
     **dict.fromkeys(REDUCTIONS, reduction),
-    **dict.fromkeys(RESHAPES, reshape),
+    **dict.fromkeys(MOVE_FUNCTIONS, move),
+    **dict.fromkeys(("add", "sub"), merge),
+    **dict.fromkeys(("mul", "truediv", "div"), product),
+    **dict.fromkeys(("layer_norm", "group_norm", "instance_norm"), scaling),
 }

@@ -6,7 +6,7 @@ layer reads a signal, that is a connection; when it reads something no rule coul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,13 +20,11 @@ from modviz.measure.ops import (
     LAYERS,
     MODULE_RULES,
     Call,
-    Opaque,
-    Signal,
-    Term,
-    Value,
-    per_channel,
+    Values,
+    elementwise,
 )
 from modviz.measure.replay import Env, Replay
+from modviz.measure.signals import Opaque, Signal, Value, along, whole
 
 
 class NetworkError(ValueError):
@@ -62,10 +60,10 @@ class Reading:
 
     Attributes
     ----------
-    nodes : dict of str to torch.fx.Node
-        Each layer's operation, in the order data flows.
+    nodes : dict of str to list of torch.fx.Node
+        Each layer's operation, once for every use, in the order data flows.
     values : dict of torch.fx.Node to Value
-        The signal (or Opaque) of every tensor.
+        The signal (or Opaque) of every tensor, or of every part of a tuple of tensors.
     connections : list of Connection
     gaps : list of (str, Opaque)
         Layers that read something no rule could follow.
@@ -77,8 +75,8 @@ class Reading:
         Size of the largest tensor on the way, for one image.
     """
 
-    nodes: dict[str, fx.Node] = field(default_factory=dict)
-    values: dict[fx.Node, Value] = field(default_factory=dict)
+    nodes: dict[str, list[fx.Node]] = field(default_factory=dict)
+    values: dict[fx.Node, Values] = field(default_factory=dict)
     connections: list[Connection] = field(default_factory=list)
     gaps: list[tuple[str, Opaque]] = field(default_factory=list)
     in_scale: dict[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -89,96 +87,116 @@ class Reading:
 def read(replay: Replay, modules: Mapping[str, nn.Module], example: torch.Tensor) -> Reading:
     """Run `example`, shape (images, ...), through the model and note who reads whom."""
     reading = Reading()
-    width = example.shape[1] if example.ndim > 1 else 1
-    reading.values[replay.input] = Signal((_whole("input", width),))
+    shape = tuple(example.shape[1:]) or (1,)
+    reading.values[replay.input] = Signal((whole("input", shape[0], shape),))
     env: Env = {replay.input: example}
     for node in replay.nodes:
         if node is not replay.input:
             env[node] = replay.call(node, env)
         value = env[node]
-        if not isinstance(value, torch.Tensor) or node.op in ("placeholder", "output"):
+        if node.op in ("placeholder", "output") or not _holds_tensors(value):
             continue
-        reading.bytes_per_image = max(
-            reading.bytes_per_image, value.element_size() * value[:1].numel()
-        )
+        if isinstance(value, torch.Tensor):
+            reading.bytes_per_image = max(
+                reading.bytes_per_image, value.element_size() * value[:1].numel()
+            )
         if node.op == "get_attr":
             reading.values[node] = Opaque(
                 str(node.target), "parameter", "it does not come from units", constant=True
             )
-            continue
-        tensors = [n for n in node.all_input_nodes if n in reading.values]
-        module = modules[str(node.target)] if node.op == "call_module" else None
-        call = Call(
-            node=node,
-            module=module,
-            operation=_operation(node, module),
-            inputs=tuple(reading.values[n] for n in tensors),
-            shapes=tuple(tuple(env[n].shape) for n in tensors),
-            out_shape=tuple(value.shape),
-        )
-        reading.values[node] = _value(call, reading)
+        else:
+            part = _part(node, reading)
+            call = _call(node, env, replay, modules, reading)
+            reading.values[node] = _values(call, reading) if part is None else part
     reading.output = env[replay.output]
     return reading
 
 
-def _whole(source: str, n_units: int) -> Term:
-    """A tensor whose channels are the units of one layer, in order."""
-    return Term(source, np.arange(n_units), np.ones(n_units))
+def _holds_tensors(value: object) -> bool:
+    if isinstance(value, (tuple, list)):
+        return len(value) > 0 and all(isinstance(part, torch.Tensor) for part in value)
+    return isinstance(value, torch.Tensor)
+
+
+def _call(
+    node: fx.Node, env: Env, replay: Replay, modules: Mapping[str, nn.Module], reading: Reading
+) -> Call:
+    module = modules[str(node.target)] if node.op == "call_module" else None
+    sources = [n for n in node.all_input_nodes if n in reading.values]
+
+    def rerun(tensors: Sequence[torch.Tensor]) -> object:
+        return replay.call(node, {**env, **dict(zip(sources, tensors, strict=True))})
+
+    return Call(
+        node=node,
+        module=module,
+        operation=_operation(node, module),
+        inputs=tuple(value for n in sources if not isinstance(value := reading.values[n], tuple)),
+        tensors=tuple(env[n] for n in sources),
+        output=env[node],
+        rerun=rerun,
+    )
 
 
 def _operation(node: fx.Node, module: nn.Module | None) -> str:
     if module is not None:
         return type(module).__name__
-    return str(getattr(node.target, "__name__", node.target))
+    return str(getattr(node.target, "__name__", node.target)).rstrip("_")
 
 
-def _value(call: Call, reading: Reading) -> Value:
-    if not call.inputs:
+def _part(node: fx.Node, reading: Reading) -> Value | None:
+    """One part of what chunk or split gave; None if a node is something else."""
+    whole_value = reading.values.get(node.args[0]) if node.args else None  # type: ignore[arg-type]
+    if not isinstance(whole_value, tuple):
+        return None
+    index = node.args[1] if len(node.args) > 1 else None
+    if getattr(node.target, "__name__", "") == "getitem" and isinstance(index, int):
+        return whole_value[index]
+    return Opaque(node.name, str(node.target), "it reads several tensors at once")
+
+
+def _values(call: Call, reading: Reading) -> Values:
+    if not call.inputs or all(isinstance(v, Opaque) and v.constant for v in call.inputs):
         return call.opaque("it does not come from units")
     if isinstance(call.module, tuple(LAYERS)):
         return _layer(call, reading)
     if isinstance(call.module, BATCH_NORMS):
         return _batch_norm(call, call.module, reading)
     if call.module is not None:
-        rule = next((MODULE_RULES[c] for c in MODULE_RULES if isinstance(call.module, c)), None)
+        rule = next(
+            (r for kinds, r in MODULE_RULES.items() if isinstance(call.module, kinds)), None
+        )
     else:
         rule = FUNCTION_RULES.get(call.operation)
     return call.opaque("modviz has no rule for it") if rule is None else rule(call)
 
 
 def _layer(call: Call, reading: Reading) -> Value:
-    name, module, shape = str(call.node.target), call.module, call.shapes[0]
+    name, module = str(call.node.target), call.module
     kind = next(LAYERS[c] for c in LAYERS if isinstance(module, c))
-    if name in reading.nodes:
-        raise NetworkError(
-            f"the module {name!r} ({call.operation}) is used twice in forward(); modviz follows "
-            "layers that are used once: give each use a module of its own"
-        )
-    groups = getattr(module, "groups", 1)
-    if groups != 1:
-        raise NetworkError(
-            f"the layer {name!r} is a convolution in {groups} groups, which modviz can't follow "
-            "yet; use a model with ordinary convolutions (groups=1)"
-        )
-    reading.nodes[name] = call.node
+    reading.nodes.setdefault(name, []).append(call.node)
+    axis = -1 if kind == "linear" else 0
     signal = call.inputs[0]
-    expected = {"linear": 2, "conv1d": 3, "conv2d": 4, "conv3d": 5}[kind]
-    if len(shape) != expected:
-        wrong = call.opaque(f"it reads shape {shape}, and modviz follows {expected} dimensions")
-        reading.gaps.append((name, wrong))
-        return wrong
+    if isinstance(signal, Signal):
+        found = [
+            (term.source, along(term.units, axis), along(term.scale, axis)) for term in signal.terms
+        ]
+        if any(units is None or scale is None for _, units, scale in found):
+            signal = call.opaque("what it reads as one channel belongs to different units")
+        else:
+            reading.connections += [
+                Connection(source, name, units.numpy(), scale.numpy(), signal.positions)
+                for source, units, scale in found
+                if units is not None and scale is not None
+            ]
     if isinstance(signal, Opaque):
         reading.gaps.append((name, signal))
-    else:
-        reading.connections += [
-            Connection(term.source, name, term.units, term.scale, signal.positions)
-            for term in signal.terms
-        ]
-    return Signal((_whole(name, call.out_shape[1 if kind != "linear" else -1]),))
+    shape = call.shape()
+    return Signal((whole(name, shape[axis], shape, axis % len(shape)),))
 
 
 def _batch_norm(call: Call, module: nn.Module, reading: Reading) -> Value:
-    signal = per_channel(call)
+    signal = elementwise(call)
     if isinstance(signal, Opaque):
         return signal
     variance = getattr(module, "running_var", None)
@@ -186,15 +204,18 @@ def _batch_norm(call: Call, module: nn.Module, reading: Reading) -> Value:
         return call.opaque("it has no running statistics (track_running_stats=False)")
     deviation = torch.sqrt(variance.cpu().double() + float(module.eps))  # type: ignore[arg-type]
     gamma = module.weight
-    factor = gamma.cpu().double().abs() if isinstance(gamma, torch.Tensor) else 1.0
-    scale = (factor / deviation).numpy()
+    factor = gamma.detach().cpu().double().abs() if isinstance(gamma, torch.Tensor) else 1.0
+    scale = factor / deviation
     source = signal.terms[0].source
-    own = len(signal.terms) == 1 and not signal.activated and source in reading.nodes
-    if own and _only_reader(call.node, reading.nodes[source]):
+    uses = reading.nodes.get(source, [])
+    own = len(signal.terms) == 1 and not signal.activated and len(uses) == 1
+    if own and _only_reader(call.node, uses[0]):
         # nothing else sees the layer without this batch norm: it is part of the layer
-        reading.in_scale[source] = reading.in_scale.get(source, np.ones_like(scale)) * scale
+        before = reading.in_scale.get(source, np.ones(len(scale)))
+        reading.in_scale[source] = before * scale.numpy()
         return signal
-    return replace(signal, terms=tuple(replace(t, scale=t.scale * scale) for t in signal.terms))
+    spread = scale.reshape(-1, *[1] * (len(call.shape()) - 1))
+    return replace(signal, terms=tuple(replace(t, scale=t.scale * spread) for t in signal.terms))
 
 
 def _only_reader(node: fx.Node, origin: fx.Node) -> bool:

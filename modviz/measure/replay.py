@@ -6,7 +6,7 @@ pass, bit for bit; it only leaves out what did not change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -75,7 +75,13 @@ class Replay:
         self.input = next(node for node in self.nodes if node.op == "placeholder")
         self.output = self.nodes[-1]
 
-    def run(self, env: Env, nodes: Iterable[fx.Node], keep: frozenset[fx.Node]) -> None:
+    def run(
+        self,
+        env: Env,
+        nodes: Iterable[fx.Node],
+        keep: frozenset[fx.Node],
+        amend: Mapping[fx.Node, Callable[[Any], Any]] | None = None,
+    ) -> None:
         """Run `nodes` in order on the values in `env`; forget values nobody reads any more.
 
         Parameters
@@ -85,11 +91,15 @@ class Replay:
         nodes : iterable of torch.fx.Node
         keep : set of torch.fx.Node
             Values that stay in `env` whatever happens.
+        amend : dict of node to callable, optional
+            What to make of the values of some nodes before others read them.
         """
         wanted = list(nodes)
         last_reader = {source: node for node in wanted for source in node.all_input_nodes}
         for node in wanted:
             env[node] = self.call(node, env)
+            if amend is not None and node in amend:
+                env[node] = amend[node](env[node])
             for source in node.all_input_nodes:
                 if last_reader[source] is node and source not in keep:
                     env.pop(source, None)
@@ -128,10 +138,15 @@ class Replay:
         return [node for node in self.nodes if node in needed and node is not self.input]
 
     def after(self, sources: Iterable[fx.Node]) -> list[fx.Node]:
-        """The operations between the values of `sources` (not in it) and the output, in order."""
+        """The operations that read the values of `sources` on the way to the output, in order.
+
+        One of `sources` is among them if it follows another.
+        """
         changed = set(sources)
+        followers = set()
         for node in self.nodes:
             if any(source in changed for source in node.all_input_nodes):
                 changed.add(node)
+                followers.add(node)
         relevant = set(self.before([self.output]))
-        return [n for n in self.nodes if n in changed and n in relevant and n not in set(sources)]
+        return [node for node in self.nodes if node in followers and node in relevant]

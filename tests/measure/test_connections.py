@@ -1,0 +1,223 @@
+"""Connections of all kinds, proved by disturbing units, and lesions through them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import modviz
+from modviz.core.analysis import size_rule
+from modviz.core.controls import draw_controls, masks
+from modviz.measure.data import LabelledData
+from modviz.measure.guard import evaluating
+from modviz.measure.lesion import measure_lesions
+from modviz.measure.network import Network
+from tests.measure.architectures import (
+    ARCHITECTURES,
+    ChannelsLast,
+    Dense,
+    Residual,
+    Reused,
+    Shuffled,
+    made,
+)
+from tests.measure.small import left_alone, tiny_cnn, tiny_mlp
+
+IMAGES = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+def felt(network: Network, source: str, target: str) -> np.ndarray:
+    """Which units of `target` change when a unit of `source` does and all other layers are held."""
+    replay = network.replay
+    cuts = network.lesion_nodes(source)
+    (reader,) = network.layer_nodes(target)
+    held = {n for la in network.layers for n in network.layer_nodes(la.name)} - {reader}
+    way = [n for n in replay.before([reader]) if n in replay.after(cuts) and n not in held]
+    sizes = {la.name: la.n_units for la in network.layers}
+    changed = np.zeros((sizes[source], sizes[target]), dtype=bool)
+    env = replay.forward(IMAGES, frozenset(replay.nodes))
+    axis = network.unit_axis(reader, target)
+    for unit in range(sizes[source]):
+        for step in (10.0, -10.0):  # one of them passes every ReLU on the way
+            disturbed = dict(env)
+            amend = {}
+            for cut in cuts:
+                index = (slice(None),) * network.unit_axis(cut, source) + (unit,)
+
+                def shift(value, index=index, step=step):
+                    value = value.clone()
+                    value[index] += step
+                    return value
+
+                disturbed[cut] = shift(env[cut])
+                amend[cut] = shift
+            replay.run(disturbed, way, frozenset(replay.nodes), amend)
+            change = (disturbed[reader] - env[reader]).abs().movedim(axis, 0).flatten(1)
+            changed[unit] |= (change.amax(dim=1) > 1e-6).numpy()
+    return changed
+
+
+@pytest.mark.parametrize(
+    "kind", [k for k in (*ARCHITECTURES, tiny_mlp, tiny_cnn) if k is not Reused]
+)
+@settings(max_examples=4)
+@given(seed=st.integers(0, 1000))
+def test_an_edge_is_where_a_disturbed_unit_is_felt(kind, seed):
+    """modviz says unit i reaches unit j if and only if disturbing i changes what j computes."""
+    model = made(kind, seed, sparse=0.3)
+    network = Network(model, IMAGES)
+    graph = modviz.weight_graph(network)
+    names = [layer.name for layer in graph.layers]
+    with torch.no_grad(), evaluating(model):
+        for i, source in enumerate(names):
+            for j, target in enumerate(names):
+                if i < j and source != "excite":  # a gate counts as scaling, not as an edge
+                    nothing = np.zeros((graph.layers[i].n_units, graph.layers[j].n_units))
+                    edges = graph.blocks.get((i, j), nothing) > 0
+                    assert np.array_equal(felt(network, source, target), edges), (source, target)
+
+
+def test_every_source_of_a_sum_reaches_every_reader():
+    network = Network(made(Residual), IMAGES)
+    read = {(c.source, c.target) for c in network.connections}
+    assert read == {
+        ("input", "stem"), ("stem", "a1"), ("a1", "a2"),
+        ("stem", "b1"), ("a2", "b1"), ("stem", "short"), ("a2", "short"), ("b1", "b2"),
+        ("b2", "out"), ("short", "out"),
+    }  # fmt: skip
+
+
+def test_weights_of_groups_and_offsets_stand_where_they_belong():
+    model = made(Shuffled)
+    graph = modviz.weight_graph(model, IMAGES)
+    place = {layer.name: k for k, layer in enumerate(graph.layers)}
+    deep = graph.blocks[place["stem"], place["depthwise"]]
+    kernel = model.depthwise.weight.detach().abs().sum((1, 2, 3)).numpy()
+    assert np.allclose(deep, np.diag(kernel))
+    grouped = graph.blocks[place["depthwise"], place["grouped"]]
+    weight = model.grouped.weight.detach().abs()[:, :, 0, 0].numpy()  # (12, 2): 3 units a group
+    expected = np.zeros((8, 12))
+    for unit in range(12):
+        group = unit // 3
+        expected[2 * group : 2 * group + 2, unit] = weight[unit]
+    assert np.allclose(grouped, expected)
+    # channel 2 k of what `last` reads is unit k of `grouped`, channel 2 k + 1 unit k of `side`
+    last = model.last.weight.detach().abs()[:, :, 0, 0].numpy()
+    assert np.allclose(graph.blocks[place["side"], place["last"]], last[:, 1::2].T)
+    assert np.allclose(graph.blocks[place["grouped"], place["last"]][:6], last[:, ::2].T)
+
+
+def test_batch_norm_over_a_concatenation_scales_each_source_by_its_own_part():
+    model = made(Dense)
+    graph = modviz.weight_graph(model, IMAGES)
+    norm = model.three_bn
+    scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach().abs().numpy()
+    weight = model.three.weight.detach().abs()[:, :, 0, 0].numpy().T
+    assert np.allclose(graph.blocks[0, 2], weight[:4] * scale[:4, None], rtol=1e-5)
+    assert np.allclose(graph.blocks[1, 2], weight[4:] * scale[4:, None], rtol=1e-5)
+
+
+def test_a_scaled_branch_scales_its_edges():
+    model = made(ChannelsLast)
+    graph = modviz.weight_graph(model, IMAGES)
+    weight = model.last.weight.detach().abs()[:, :, 0, 0].numpy().T
+    place = {layer.name: k for k, layer in enumerate(graph.layers)}
+    scale = model.scale.detach().abs().reshape(-1, 1).numpy()
+    assert np.allclose(graph.blocks[place["stem"], place["last"]], weight)
+    assert np.allclose(graph.blocks[place["narrow"], place["last"]], weight * scale)
+
+
+def test_a_module_used_twice_is_one_layer_that_reads_itself():
+    model = made(Reused)
+    graph = modviz.weight_graph(model, IMAGES)
+    assert [layer.name for layer in graph.layers] == ["first", "again"]
+    weight = model.again.weight.detach().abs().numpy()
+    assert np.allclose(graph.blocks[0, 1], weight.T)
+    expected = weight + weight.T
+    np.fill_diagonal(expected, 0)
+    assert np.allclose(graph.blocks[1, 1], expected)
+
+
+#: Where each layer's units are silenced: the modules whose outputs are read.
+PLACES = {
+    Residual: {
+        "stem": None,
+        "a1": None,
+        "a2": "a2_bn",
+        "b1": None,
+        "b2": "b2_bn",
+        "short": "short",
+    },
+    ChannelsLast: {"stem": "stem", "wide": None, "narrow": "narrow", "last": None},
+    Reused: {"again": "again", "first": "first"},
+    Dense: {"one": "one", "two": "two", "three": "three"},  # and see below for what `two` reads
+    Shuffled: {"stem": "stem", "depthwise": "depthwise", "grouped": "grouped", "side": "side"},
+}
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_lesions_are_equal_to_the_plain_way(kind):
+    """A hook on the last module of the chain; relu(0) = 0, so before or after it is the same."""
+    model = made(kind)
+    network = Network(model, IMAGES)
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(150, 1, 4, 4, generator=generator)
+    with torch.no_grad():
+        labels = model(images).argmax(1)
+    labels[:40] = torch.arange(40) % 4
+    graph = modviz.weight_graph(network)
+    rng = np.random.default_rng(0)
+    partition = modviz.Partition(rng.integers(2, size=graph.n_units), 2, graph)
+    tested = size_rule(partition)
+    controls = draw_controls(partition, 3, seed=1)
+    with left_alone(model):
+        results, _ = measure_lesions(
+            network, LabelledData((images, labels)), partition, tested, controls
+        )
+    compared = 0
+    for k in np.flatnonzero(tested):
+        layer = partition.subclusters[k].layer
+        place = PLACES[kind].get(layer)
+        if place is None:
+            continue
+        for r, mask in enumerate(masks(partition, k, controls)):
+            dimension = -1 if isinstance(model.get_submodule(layer), nn.Linear) else 1
+
+            def silence(module, inputs, output, mask=mask, dimension=dimension):
+                output = output.movedim(dimension, -1).clone()
+                output[..., mask] = 0
+                return output.movedim(-1, dimension)
+
+            handle = model.get_submodule(place).register_forward_hook(silence)
+            if (kind, layer) == (Dense, "one"):
+                # `two` reads them through a batch norm of its own, after which they are 0 too
+                before = model.two.register_forward_pre_hook(
+                    lambda module, inputs, silence=silence: silence(module, None, inputs[0])
+                )
+            with torch.no_grad():
+                right = (model(images).argmax(1) == labels).numpy()
+            handle.remove()
+            if (kind, layer) == (Dense, "one"):
+                before.remove()
+            plain = [right[labels.numpy() == c].mean() for c in range(4)]
+            measured = results.lesioned[k] if r == 0 else results.controls[k, r - 1]
+            assert np.array_equal(measured, plain), (layer, r)
+            compared += 1
+    assert compared >= 4
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_the_whole_analysis_runs_on_every_kind(kind):
+    model = made(kind)
+    labels = torch.arange(60) % 4
+    images = torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(2))
+    with left_alone(model):
+        analysis = modviz.analyze(
+            model, (images, labels), n_clusters=3, n_controls=3, progress=False
+        )
+    assert analysis.status == "complete"
+    assert np.isfinite(analysis.features.score[analysis.tested]).all()
