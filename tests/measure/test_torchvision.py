@@ -13,7 +13,6 @@ from torch import nn
 import modviz
 from modviz.measure.network import Network
 
-
 _KEPT: list[torch.library.Library] = []
 
 
