@@ -14,16 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from modviz.measure.ops import (
-    BATCH_NORMS,
-    FUNCTION_RULES,
-    LAYERS,
-    MODULE_RULES,
-    Call,
-    Values,
-    elementwise,
-)
+from modviz.measure.ops import BATCH_NORMS, LAYERS
 from modviz.measure.replay import Env, Replay
+from modviz.measure.rules import FUNCTION_RULES, MODULE_RULES, Call, Values, elementwise
 from modviz.measure.signals import Opaque, Signal, Value, along, whole
 
 
