@@ -8,6 +8,9 @@ which is what the joint test needs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,6 +44,35 @@ def draw_controls(partition: Partition, n_controls: int, seed: int) -> dict[str,
             row[live] = rng.permutation(labels[live])
         drawn[layer.name] = shuffled
     return drawn
+
+
+@dataclass(frozen=True, eq=False)
+class LayerGroups:
+    """All groups of units of one layer that are measured: subclusters and their controls.
+
+    Attributes
+    ----------
+    layer : str
+    rows : array of int, shape (groups, 2)
+        Which subcluster a group belongs to, and 0 = the subcluster itself or 1 + number of control.
+    masks : array of bool, shape (groups, units of the layer)
+    """
+
+    layer: str
+    rows: NDArray[np.int64]
+    masks: NDArray[np.bool_]
+
+
+def layer_groups(
+    partition: Partition, tested: NDArray[np.bool_], controls: dict[str, NDArray[np.int64]]
+) -> Iterator[LayerGroups]:
+    """The groups of every layer that has a tested subcluster, in the order of the layers."""
+    for layer in dict.fromkeys(s.layer for s in partition.subclusters):
+        members = [k for k, s in enumerate(partition.subclusters) if s.layer == layer and tested[k]]
+        if members:
+            chosen = [masks(partition, k, controls) for k in members]
+            rows = [(k, r) for k, m in zip(members, chosen, strict=True) for r in range(len(m))]
+            yield LayerGroups(layer, np.array(rows, dtype=np.int64), np.concatenate(chosen))
 
 
 def masks(

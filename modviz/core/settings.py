@@ -58,9 +58,8 @@ class Settings:
                     "are compared with the same random groups as lesions, so draw at least as many"
                 )
             object.__setattr__(self, "n_image_controls", wanted)
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}={getattr(self, name)!r}; expected one of {list(allowed)}")
+        for name in CHOICES:
+            one_of(name, getattr(self, name))
         for name in ("features", "include_inputs", "include_outputs"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise TypeError(f"{name}={getattr(self, name)!r}; expected True or False")
@@ -76,6 +75,12 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """The keywords as plain values, in order."""
         return asdict(self)
+
+
+def one_of(name: str, value: Any) -> None:
+    """Check that the keyword `name` has one of the values it can have."""
+    if value not in CHOICES[name]:
+        raise ValueError(f"{name}={value!r}; expected one of {list(CHOICES[name])}")
 
 
 def whole_number(name: str, value: Any, least: int) -> int:

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from modviz.core.graph import Layer, NeuronGraph
+from modviz.core.settings import one_of
 from modviz.measure.network import LayerChoice, Network
 from modviz.measure.reader import Connection
 
 Floats = NDArray[np.float64]
-
-KERNEL_NORMS = ("l1", "induced", "l2")
 
 
 def weight_graph(
@@ -55,8 +54,7 @@ def weight_graph(
     ValueError
         If a layer is unknown, weights are NaN, or nothing connects the chosen layers.
     """
-    if kernel_norm not in KERNEL_NORMS:
-        raise ValueError(f"kernel_norm={kernel_norm!r}; expected one of {list(KERNEL_NORMS)}")
+    one_of("kernel_norm", kernel_norm)
     if isinstance(model, Network):
         network = model
     elif example_input is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 
@@ -20,10 +20,10 @@ from lucent.optvis import objectives, param
 from numpy.typing import NDArray
 
 from modviz.core.analysis import FeatureResults
-from modviz.core.controls import masks
+from modviz.core.controls import layer_groups
 from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
-from modviz.measure.guard import evaluating, intra_op_threads
+from modviz.measure.guard import evaluating, worker_pool
 from modviz.measure.network import Network, device_of, dtype_of
 from modviz.measure.replay import Env
 
@@ -132,16 +132,11 @@ def measure_features(
             control_images=images[:, 1].copy(),
         )
 
-    on_cpu = device.type == "cpu"
-    with (
-        evaluating(network.model),
-        intra_op_threads(1 if on_cpu else torch.get_num_threads()),
-        ThreadPoolExecutor(workers if on_cpu else 1) as pool,
-    ):
+    with evaluating(network.model), worker_pool(device, workers) as (pool, n_workers):
         waiting: deque[tuple[_Batch, Future[_Pictures]]] = deque()
         try:
             while True:
-                for batch in islice(batches, workers + 1 - len(waiting)):  # no more in memory
+                for batch in islice(batches, n_workers + 1 - len(waiting)):  # no more in memory
                     waiting.append(
                         (batch, pool.submit(_optimise, network, batch, preprocess, step))
                     )
@@ -219,19 +214,12 @@ def _batches(
     like: torch.Tensor,
 ) -> Iterator[_Batch]:
     size = max(1, _BATCH_BYTES // max(1, network.bytes_per_image))
-    for layer in dict.fromkeys(s.layer for s in partition.subclusters):
-        members = [k for k, s in enumerate(partition.subclusters) if s.layer == layer and tested[k]]
-        if not members:
-            continue
-        chosen = [masks(partition, k, controls) for k in members]
-        rows = np.array(
-            [(k, r) for k, m in zip(members, chosen, strict=True) for r in range(len(m))]
-        )
-        stacked = torch.from_numpy(np.concatenate(chosen)).to(like)
+    for groups in layer_groups(partition, tested, controls):
+        rows, stacked = groups.rows, torch.from_numpy(groups.masks).to(like)
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
             parameters, image = _noise(network.input_shape, len(rows[part]), seed)
-            yield _Batch(layer, rows[part], stacked[part], parameters, image)
+            yield _Batch(groups.layer, rows[part], stacked[part], parameters, image)
 
 
 def _noise(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -67,11 +68,20 @@ def _set(undo: ExitStack, owner: Any, attribute: str, value: object) -> None:
 
 
 @contextmanager
-def intra_op_threads(n: int) -> Iterator[None]:
-    """Let every torch operation use `n` threads inside the block."""
+def worker_pool(
+    device: torch.device, workers: int | None
+) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Threads that share the work on a model, and how many they are.
+
+    On a CPU every torch operation then uses one thread: many small ones side by side are quicker
+    than one after the other with all threads. A GPU gets a single worker.
+    """
     before = torch.get_num_threads()
-    torch.set_num_threads(n)
+    on_cpu = device.type == "cpu"
+    n_workers = (workers or before) if on_cpu else 1
+    torch.set_num_threads(1 if on_cpu else before)
     try:
-        yield
+        with ThreadPoolExecutor(n_workers) as pool:
+            yield pool, n_workers
     finally:
         torch.set_num_threads(before)

@@ -20,16 +20,15 @@ from torch import fx
 
 from modviz.core import statistics
 from modviz.core.analysis import LesionResults
-from modviz.core.controls import masks
+from modviz.core.controls import LayerGroups, layer_groups
 from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
+from modviz.core.settings import one_of
 from modviz.measure.data import LabelledData
-from modviz.measure.guard import evaluating, intra_op_threads
+from modviz.measure.guard import evaluating, worker_pool
 from modviz.measure.network import Network, device_of
 from modviz.measure.reader import NetworkError
 from modviz.measure.replay import Env
-
-LESIONS = ("zero", "weights")
 
 #: Bytes of one stacked tensor: large enough for fast matrix products, small enough for caches.
 _STACK_BYTES = 16 * 2**20
@@ -58,13 +57,13 @@ class _Counts:
     images: NDArray[np.int64]  # (classes,)
     intact: NDArray[np.int64]  # (classes,)
     right: NDArray[np.int64]  # (subclusters, 1 + controls, classes)
-    still: NDArray[np.int64]  # (subclusters, 1 + controls, classes): right with and without lesion
+    still: NDArray[np.int64]  # (subclusters, classes): right with and without their own lesion
 
     def measured(self, tested: NDArray[np.bool_]) -> Measured:
         present = self.images > 0
         accuracy = np.full((*self.right.shape[:2], int(present.sum())), np.nan)
         accuracy[tested] = self.right[tested][..., present] / self.images[present]
-        right, still = self.right[:, 0, present], self.still[:, 0, present]
+        right, still = self.right[:, 0, present], self.still[:, present]
         error = statistics.paired_error(
             lost=self.intact[present] - still, gained=right - still, n_images=self.images[present]
         )
@@ -124,32 +123,27 @@ def measure_lesions(
     Cancelled
         If `cancel` was set; ``report`` has then got all that was finished.
     """
-    if lesion not in LESIONS:
-        raise ValueError(f"lesion={lesion!r}; expected one of {list(LESIONS)}")
+    one_of("lesion", lesion)
     engine = _Engine(network, partition, tested, controls, lesion)
     n_controls = len(next(iter(controls.values()), ()))
     counts = _Counts(
         np.zeros(network.n_classes, dtype=np.int64),
         np.zeros(network.n_classes, dtype=np.int64),
         np.zeros((len(tested), 1 + n_controls, network.n_classes), dtype=np.int64),
-        np.zeros((len(tested), 1 + n_controls, network.n_classes), dtype=np.int64),
+        np.zeros((len(tested), network.n_classes), dtype=np.int64),
     )
     total = None if data.n_images is None else engine.n_jobs * data.n_images
     done = 0
-    on_cpu = engine.device.type == "cpu"
-    workers = (workers or torch.get_num_threads()) if on_cpu else 1
-    with (
-        evaluating(network.model),
-        intra_op_threads(1 if on_cpu else torch.get_num_threads()),
-        ThreadPoolExecutor(workers) as pool,
-    ):
+    with evaluating(network.model), worker_pool(engine.device, workers) as (pool, _):
         for images, labels in data.batches(
             engine.batch_size(data.n_images), network.n_classes, seed=seed
         ):
             batch = engine.intact(images, labels)
             right, still = np.zeros_like(counts.right), np.zeros_like(counts.still)
-            for rows, *correct in _shared(engine.chunks(batch), pool, cancel):
-                right[rows[:, 0], rows[:, 1]], still[rows[:, 0], rows[:, 1]] = correct
+            for rows, all_right, still_right in _shared(engine.chunks(batch), pool, cancel):
+                right[rows[:, 0], rows[:, 1]] = all_right
+                own = rows[:, 1] == 0
+                still[rows[own, 0]] = still_right[own]
                 done += len(rows) * len(images)
                 if report is not None:
                     report(done, total, None)
@@ -206,40 +200,25 @@ class _Engine:
     ) -> None:
         self.network, self.replay = network, network.replay
         self.device = device_of(network.model)
-        self.plans = []
-        for layer in dict.fromkeys(s.layer for s in partition.subclusters):
-            subclusters = [
-                k for k, s in enumerate(partition.subclusters) if s.layer == layer and tested[k]
-            ]
-            if subclusters:
-                self.plans.append(self._plan(layer, subclusters, partition, controls, lesion))
+        self.plans = [
+            self._plan(groups, lesion) for groups in layer_groups(partition, tested, controls)
+        ]
         self.n_jobs = sum(len(plan.rows) for plan in self.plans)
         self._keep = frozenset().union(*(plan.reads for plan in self.plans))
         self._stackable: dict[int, bool] = {}
 
-    def _plan(
-        self,
-        layer: str,
-        subclusters: list[int],
-        partition: Partition,
-        controls: dict[str, NDArray[np.int64]],
-        lesion: str,
-    ) -> _LayerPlan:
+    def _plan(self, groups: LayerGroups, lesion: str) -> _LayerPlan:
         if lesion == "zero":
-            cuts = self.network.lesion_nodes(layer)
+            cuts = self.network.lesion_nodes(groups.layer)
         else:  # without weights and bias a unit's own output is 0
-            cuts = self.network.layer_nodes(layer)
+            cuts = self.network.layer_nodes(groups.layer)
         after = self.replay.after(cuts)
-        silenced = [masks(partition, k, controls) for k in subclusters]
-        rows = [
-            (k, r) for k, mask in zip(subclusters, silenced, strict=True) for r in range(len(mask))
-        ]
         return _LayerPlan(
-            cuts={node: self.network.unit_axis(node, layer) for node in cuts},
+            cuts={node: self.network.unit_axis(node, groups.layer) for node in cuts},
             after=after,
             reads=frozenset(n for node in after for n in node.all_input_nodes) - set(after),
-            rows=np.array(rows, dtype=np.int64),
-            masks=torch.from_numpy(np.concatenate(silenced)).to(self.device),
+            rows=groups.rows,
+            masks=torch.from_numpy(groups.masks).to(self.device),
         )
 
     def batch_size(self, n_images: int | None) -> int:

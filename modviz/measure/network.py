@@ -14,7 +14,7 @@ from torch import fx, nn
 
 from modviz.core.graph import Layer
 from modviz.measure.guard import evaluating
-from modviz.measure.ops import BATCH_NORMS, LAYERS
+from modviz.measure.ops import BATCH_NORMS, layer_kind
 from modviz.measure.reader import Connection, NetworkError, Reading, read
 from modviz.measure.replay import Replay, Tracer, without_writes
 from modviz.measure.signals import Signal, unit_axis
@@ -54,8 +54,7 @@ class Network:
     """
 
     def __init__(self, model: nn.Module, example_input: torch.Tensor) -> None:
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"model is {type(model).__name__}; expected a torch.nn.Module")
+        require_module(model)
         if not isinstance(example_input, torch.Tensor):
             raise TypeError(
                 f"example_input is {type(example_input).__name__}; expected a torch.Tensor"
@@ -89,8 +88,7 @@ class Network:
         for name, uses in self._reading.nodes.items():
             hidden = any(later in nodes for later in self.replay.after(uses))
             number += hidden
-            module = self._modules[name]
-            kind = next(LAYERS[c] for c in LAYERS if isinstance(module, c))
+            kind = layer_kind(self._modules[name]) or "layer"
             units = int(self._modules[name].weight.shape[0])
             layers.append(
                 Layer(name, kind, units, "hidden" if hidden else "output", number if hidden else 0)
@@ -243,6 +241,12 @@ class Network:
     def __repr__(self) -> str:
         chain = ", ".join(f"{la.name} ({la.kind}, {la.n_units})" for la in self.layers)
         return f"Network of {type(self.model).__name__}: {chain}"
+
+
+def require_module(model: object) -> None:
+    """Raise a TypeError for what is no torch module."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model is {type(model).__name__}; expected a torch.nn.Module")
 
 
 def _refuse_broken(model: nn.Module) -> None:

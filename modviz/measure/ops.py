@@ -21,6 +21,12 @@ LAYERS: dict[type[nn.Module], str] = {
     nn.Conv3d: "conv3d",
 }
 
+
+def layer_kind(module: nn.Module | None) -> str | None:
+    """What kind of layer a module is; None if its outputs are no units."""
+    return next((kind for known, kind in LAYERS.items() if isinstance(module, known)), None)
+
+
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 #: Modules that act on every element alone.

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from modviz.measure.ops import BATCH_NORMS, LAYERS
+from modviz.measure.ops import BATCH_NORMS, layer_kind
 from modviz.measure.replay import Env, Replay
 from modviz.measure.rules import FUNCTION_RULES, MODULE_RULES, Call, Values, elementwise
 from modviz.measure.signals import Opaque, Signal, Value, along, whole
@@ -99,8 +99,10 @@ def read(replay: Replay, modules: Mapping[str, nn.Module], example: torch.Tensor
             )
         else:
             part = _part(node, reading)
-            call = _call(node, env, replay, modules, reading)
-            reading.values[node] = _values(call, reading) if part is None else part
+            if part is None:
+                reading.values[node] = _values(_call(node, env, replay, modules, reading), reading)
+            else:
+                reading.values[node] = part
     reading.output = env[replay.output]
     return reading
 
@@ -151,7 +153,7 @@ def _part(node: fx.Node, reading: Reading) -> Value | None:
 def _values(call: Call, reading: Reading) -> Values:
     if not call.inputs or all(isinstance(v, Opaque) and v.constant for v in call.inputs):
         return call.opaque("it does not come from units")
-    if isinstance(call.module, tuple(LAYERS)):
+    if layer_kind(call.module) is not None:
         return _layer(call, reading)
     if isinstance(call.module, BATCH_NORMS):
         return _batch_norm(call, call.module, reading)
@@ -165,8 +167,7 @@ def _values(call: Call, reading: Reading) -> Values:
 
 
 def _layer(call: Call, reading: Reading) -> Value:
-    name, module = str(call.node.target), call.module
-    kind = next(LAYERS[c] for c in LAYERS if isinstance(module, c))
+    name, kind = str(call.node.target), layer_kind(call.module)
     reading.nodes.setdefault(name, []).append(call.node)
     axis = -1 if kind == "linear" else 0
     signal = call.inputs[0]

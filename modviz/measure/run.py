@@ -29,7 +29,7 @@ from modviz.measure.edges import weight_graph
 from modviz.measure.features import Preprocess, check_pictures, measure_features, picture_shape
 from modviz.measure.guard import evaluating
 from modviz.measure.lesion import Measured, measure_lesions
-from modviz.measure.network import LayerChoice, Network, dtype_of
+from modviz.measure.network import LayerChoice, Network, dtype_of, require_module
 from modviz.measure.reporter import Reporter
 
 
@@ -146,8 +146,7 @@ def analyze(
     if workers is not None:
         whole_number("workers", workers, 1)
     _check_kinds(cancel=cancel, progress=progress, preprocess=preprocess, class_names=class_names)
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model is {type(model).__name__}; expected a torch.nn.Module")
+    require_module(model)
     with torch.inference_mode(False), evaluating(model), Reporter(progress) as reporter:
         run = _Run(model, data, settings, reporter, cancel, workers, preprocess, class_names)
         return run.analysis(partition)
@@ -173,8 +172,7 @@ def hidden_layers(model: nn.Module, data: Any) -> tuple[Layer, ...]:
 
 
 def _read(model: nn.Module, data: Any) -> tuple[Network, LabelledData]:
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model is {type(model).__name__}; expected a torch.nn.Module")
+    require_module(model)
     labelled = LabelledData(data, dtype=dtype_of(model))
     network = Network(model, labelled.first())
     network.choose(None)
