@@ -7,7 +7,7 @@ RUN := $(VENV)/.modviz-run
 DEV := $(VENV)/.modviz-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab clean
+.PHONY: help demo test lint lab fetch networks table clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,6 +26,15 @@ lint: $(DEV) ## ruff and mypy
 
 lab: $(DEV) ## open the quickstart in JupyterLab
 	$(BIN)/jupyter lab notebooks/01_quickstart.ipynb
+
+fetch: $(DEV) ## bring real weights and photos for the tests that look at them (80 MB)
+	$(BIN)/python tests/networks/fetch.py
+
+networks: fetch ## the tests of networks, with those that are too many for every run
+	$(BIN)/python -m pytest -m "networks or not networks" tests/networks
+
+table: $(DEV) ## measure all architectures and write README's table
+	$(BIN)/python -m tests.networks.table
 
 clean: ## remove what the tools leave; the environment stays (rm -rf .venv removes it)
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis test-artifacts

@@ -15,16 +15,25 @@ if TYPE_CHECKING:
     from modviz.core.analysis import Analysis as Analysis
     from modviz.core.bundle import BundleError as BundleError
     from modviz.core.bundle import load as load
+    from modviz.core.choice import ClusterChoice as ClusterChoice
+    from modviz.core.choosing import choose_n_clusters as choose_n_clusters
     from modviz.core.clusterability import clusterability_test as clusterability_test
     from modviz.core.graph import NeuronGraph as NeuronGraph
+    from modviz.core.interactions import Interactions as Interactions
     from modviz.core.partition import Partition as Partition
     from modviz.core.partition import normalized_cut as normalized_cut
-    from modviz.core.partition import spectral_partition as spectral_partition
     from modviz.core.progress import Progress as Progress
+    from modviz.core.spectral import spectral_partition as spectral_partition
+    from modviz.core.stability import Stability as Stability
+    from modviz.core.stability import stability as stability
+    from modviz.measure.activations import activation_graph as activation_graph
     from modviz.measure.edges import weight_graph as weight_graph
+    from modviz.measure.interactions import interactions as interactions
     from modviz.measure.network import Network as Network
     from modviz.measure.run import analyze as analyze
+    from modviz.view.plot import plot as plot
     from modviz.view.report import report as report
+    from modviz.widgets.choice import plot_choice as plot_choice
     from modviz.widgets.entry import explore as explore
     from modviz.widgets.explorer import Explorer as Explorer
 
@@ -34,19 +43,28 @@ __version__ = "0.1.0"
 _HOME: dict[str, tuple[str, str | None]] = {
     "Analysis": ("modviz.core.analysis", "Analysis"),
     "BundleError": ("modviz.core.bundle", "BundleError"),
+    "ClusterChoice": ("modviz.core.choice", "ClusterChoice"),
     "Explorer": ("modviz.widgets.explorer", "Explorer"),
+    "Interactions": ("modviz.core.interactions", "Interactions"),
     "Network": ("modviz.measure.network", "Network"),
     "NeuronGraph": ("modviz.core.graph", "NeuronGraph"),
     "Partition": ("modviz.core.partition", "Partition"),
     "Progress": ("modviz.core.progress", "Progress"),
+    "Stability": ("modviz.core.stability", "Stability"),
+    "activation_graph": ("modviz.measure.activations", "activation_graph"),
     "analyze": ("modviz.measure.run", "analyze"),
+    "choose_n_clusters": ("modviz.core.choosing", "choose_n_clusters"),
     "clusterability_test": ("modviz.core.clusterability", "clusterability_test"),
     "examples": ("modviz.examples", None),
     "explore": ("modviz.widgets.entry", "explore"),
+    "interactions": ("modviz.measure.interactions", "interactions"),
     "load": ("modviz.core.bundle", "load"),
     "normalized_cut": ("modviz.core.partition", "normalized_cut"),
+    "plot": ("modviz.view.plot", "plot"),
+    "plot_choice": ("modviz.widgets.choice", "plot_choice"),
     "report": ("modviz.view.report", "report"),
-    "spectral_partition": ("modviz.core.partition", "spectral_partition"),
+    "spectral_partition": ("modviz.core.spectral", "spectral_partition"),
+    "stability": ("modviz.core.stability", "stability"),
     "statistics": ("modviz.core.statistics", None),
     "weight_graph": ("modviz.measure.edges", "weight_graph"),
 }

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.networks import fetch
+
 # the same examples on every machine: a test that fails fails for everybody
 settings.register_profile("modviz", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("modviz")
@@ -42,6 +44,14 @@ def fashion_mnist_folder() -> Path:
             "in MODVIZ_FASHION_MNIST"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def networks_folder() -> Path:
+    """The folder with real weights and photos, or a skip."""
+    if not fetch.complete():
+        _missing(f"no weights and photos in {fetch.FOLDER}: make fetch")
+    return fetch.FOLDER
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,7 @@ def test_saved_analysis_is_loaded_and_reported_without_torch(tmp_path: Path):
         "import numpy as np\n"
         "from modviz.core.analysis import Analysis, size_rule\n"
         "from modviz.core.graph import Layer, NeuronGraph\n"
-        "from modviz.core.partition import spectral_partition\n"
+        "from modviz.core.spectral import spectral_partition\n"
         "rng = np.random.default_rng(0)\n"
         "layers = [Layer('a', 'linear', 8, number=1), Layer('b', 'linear', 8, number=2)]\n"
         "block = np.kron(np.eye(2), np.ones((4, 4))) + 0.1 * rng.random((8, 8))\n"

@@ -44,6 +44,11 @@ STATISTICS = (
     Statistic("entropy", "coherence", "low", "Does that feature mean one class more?"),
 )
 
+#: Beyond the paper: the class entropy of the real images that drive a subcluster most.
+IMAGE_ENTROPY = Statistic(
+    "image_entropy", "coherence", "low", "Do the images that drive them most share a class more?"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class LesionResults:
@@ -100,6 +105,45 @@ class FeatureResults:
 
 
 @dataclass(frozen=True, eq=False)
+class TopImages:
+    """The images of the data that drive each subcluster most. S subclusters, R controls each.
+
+    Each has its top T images, the strongest first: 10, or all of them if the data have fewer. Of
+    equally strong images the one that comes first in the data comes first.
+
+    Attributes
+    ----------
+    entropy : array, shape (S,)
+        Entropy of the classes of the top images, in nats: 0 = all of one class. NaN where the
+        subcluster was not measured.
+    entropy_controls : array, shape (S, R)
+        The same for random units of the same number and layer.
+    drives : array, shape (S, T)
+        How strongly each image drives the subcluster: the objective of the feature visualization,
+        the sum over units of |mean over positions of the pre-activation channel|, to 16 bits.
+        NaN where not measured.
+    numbers : array of int, shape (S, T)
+        Place of each image in the data, from 0; for a DataLoader, place in the order it gave.
+        -1 where not measured.
+    labels : array of int, shape (S, T)
+        Class of each image: a position in ``Analysis.class_names``. -1 where not measured.
+    images : array of float32, shape (S, T, H, W, D), or None
+        The images themselves, 0 .. 1, no side longer than 64 pixels; D is 1 (grey) or 3 (RGB). Rows
+        not measured are NaN. None where the inputs are no images, such as signals.
+    n_images : int
+        Images that were looked through.
+    """
+
+    entropy: Floats
+    entropy_controls: Floats
+    drives: Floats
+    numbers: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    images: NDArray[np.float32] | None
+    n_images: int
+
+
+@dataclass(frozen=True, eq=False)
 class Analysis:
     """A partition and all that was measured about it.
 
@@ -112,6 +156,7 @@ class Analysis:
     class_names : tuple of str
     lesions : LesionResults or None
     features : FeatureResults or None
+    top_images : TopImages or None
         None = not measured (switched off, not reached, or cancelled before).
     status : {"complete", "running", "cancelled"}
         ``"cancelled"`` keeps what was finished; the rest is None or NaN.
@@ -126,6 +171,7 @@ class Analysis:
     class_names: tuple[str, ...] = ()
     lesions: LesionResults | None = None
     features: FeatureResults | None = None
+    top_images: TopImages | None = None
     status: Status = "complete"
     settings: Mapping[str, Any] = field(default_factory=dict)
     model_name: str = "model"
@@ -151,6 +197,8 @@ class Analysis:
             if statistic == "score":
                 return f.score, f.score_controls
             return f.entropy, f.entropy_controls
+        if statistic == "image_entropy" and self.top_images is not None:
+            return self.top_images.entropy, self.top_images.entropy_controls
         return None
 
     def measured(self, statistic: str) -> NDArray[np.bool_]:
@@ -162,6 +210,8 @@ class Analysis:
         if statistic in ("score", "entropy") and self.features is not None:
             f = self.features
             return np.asarray(~(np.isnan(f.score) | np.isnan(f.score_controls).any(axis=1)))
+        if statistic == "image_entropy" and self.top_images is not None:
+            return np.asarray(~np.isnan(self.top_images.entropy))
         return np.zeros(len(self.subclusters), dtype=bool)
 
     def change_interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -179,7 +229,7 @@ class Analysis:
 
     def p_values(self, statistic: str, *, ties: statistics.Ties = "count") -> Floats:
         """Permutation p of every subcluster, shape (S,); NaN where it was not measured."""
-        tail = next(s.tail for s in STATISTICS if s.name == statistic)
+        tail = next(s.tail for s in (*STATISTICS, IMAGE_ENTROPY) if s.name == statistic)
         p = np.full(len(self.subclusters), np.nan)
         samples, rows = self.samples(statistic), self.measured(statistic)
         if samples is not None and rows.any():
@@ -202,16 +252,23 @@ class Analysis:
             values = self.samples(name)
             columns[name] = empty if values is None else values[0]
         for statistic in STATISTICS:
-            p = self.p_values(statistic.name)
-            samples = self.samples(statistic.name)
-            columns[f"{statistic.name}_p"] = p
-            columns[f"{statistic.name}_q"] = np.asarray(statistics.benjamini_hochberg(p))
-            columns[f"{statistic.name}_effect"] = (
-                empty if samples is None else statistics.effect(*samples)
-            )
+            columns |= self._evidence(statistic.name)
         columns["accuracy_change_low"], columns["accuracy_change_high"] = self.change_interval()
+        tops = self.samples(IMAGE_ENTROPY.name)
+        columns[IMAGE_ENTROPY.name] = empty if tops is None else tops[0]
+        columns |= self._evidence(IMAGE_ENTROPY.name)
         index = pd.Index([s.name for s in subclusters], name="subcluster")
         return pd.DataFrame(columns, index=index)
+
+    def _evidence(self, statistic: str) -> dict[str, Floats]:
+        """The columns of a statistic that compare it with its controls."""
+        p, samples = self.p_values(statistic), self.samples(statistic)
+        nothing = np.full(len(p), np.nan)
+        return {
+            f"{statistic}_p": p,
+            f"{statistic}_q": np.asarray(statistics.benjamini_hochberg(p)),
+            f"{statistic}_effect": nothing if samples is None else statistics.effect(*samples),
+        }
 
     def table(self) -> pd.DataFrame:
         """Everything about every subcluster, a row each.
@@ -225,9 +282,10 @@ class Analysis:
             ``score`` (optimised objective), ``entropy`` (nats); and for each of accuracy, range,
             score and entropy ``_p`` (permutation, never below 1/(controls + 1)), ``_q``
             (Benjamini-Hochberg over the subclusters) and ``_effect`` (1 = like the mean control).
-            The effect of ``accuracy`` is that of its change. Last ``accuracy_change_low`` and
-            ``_high``, the 95 % interval of the change over other images. NaN = not measured; a
-            statistic that is undefined has p = 1 and effect NaN.
+            The effect of ``accuracy`` is that of its change. Then ``accuracy_change_low`` and
+            ``_high``, the 95 % interval of the change over other images; last ``image_entropy``
+            (nats, of the classes of the images that drive it most) with its ``_p``, ``_q`` and
+            ``_effect``. NaN = not measured; a statistic that is undefined has p = 1 and effect NaN.
         """
         return self._table.copy()
 
@@ -241,7 +299,9 @@ class Analysis:
         return pd.DataFrame(values, index=index, columns=list(self.class_names))
 
     def summary(self) -> pd.DataFrame:
-        """What the four statistics say about the partition as a whole, a row per statistic.
+        """What the statistics say about the partition as a whole, a row per statistic.
+
+        The four of the method are always there, ``image_entropy`` if top images were measured.
 
         Returns
         -------
@@ -252,7 +312,8 @@ class Analysis:
             ``rejected``: how many have q <= 0.05; ``undefined``: how many have no value, and so
             count as no evidence; ``resolution``: the smallest p that the controls allow.
         """
-        rows = {s.name: self._summary_row(s) for s in STATISTICS}
+        measured = STATISTICS if self.top_images is None else (*STATISTICS, IMAGE_ENTROPY)
+        rows = {s.name: self._summary_row(s) for s in measured}
         frame = pd.DataFrame.from_dict(rows, orient="index")
         frame.index.name = "statistic"
         return frame.astype({"n": int, "rejected": int, "undefined": int})

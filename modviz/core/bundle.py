@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modviz.core.analysis import Analysis, FeatureResults, LesionResults
+from modviz.core.analysis import Analysis, FeatureResults, LesionResults, TopImages
 from modviz.core.files import replacing
 from modviz.core.graph import Layer, NeuronGraph
-from modviz.core.partition import Partition
+from modviz.core.partition import LayerCut, Partition
 
 FORMAT = "modviz analysis"
 VERSION = 1
@@ -63,10 +63,16 @@ def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
         "class_names": list(analysis.class_names),
         "n_clusters": analysis.partition.n_clusters,
         "edges": graph.edges,
+        "scope": analysis.partition.scope,
+        "cuts": [
+            [cut.n_clusters, None if np.isnan(cut.ncut) else cut.ncut]
+            for cut in analysis.partition.cuts
+        ],
         "layers": [asdict(layer) for layer in graph.layers],
         "blocks": [[i, j] for i, j in graph.blocks],
     }
-    for name, result in (("lesions", analysis.lesions), ("features", analysis.features)):
+    for name in ("lesions", "features", "top_images"):
+        result = getattr(analysis, name)
         header[name] = result is not None
         for f in fields(result) if result is not None else ():
             value = getattr(result, f.name)
@@ -75,6 +81,9 @@ def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
     if analysis.lesions is not None:
         header["lesions_n_images"] = analysis.lesions.n_images
         header["lesions_has_change_error"] = analysis.lesions.change_error is not None
+    if analysis.top_images is not None:
+        header["top_images_n_images"] = analysis.top_images.n_images
+        header["top_images_has_images"] = analysis.top_images.images is not None
     with (
         replacing(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -137,7 +146,7 @@ def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
     layers = [Layer(**layer) for layer in header["layers"]]
     blocks = {(i, j): array(f"edges/{i}-{j}") for i, j in header["blocks"]}
     graph = NeuronGraph(layers, blocks, edges=header["edges"])
-    lesions = features = None
+    lesions = features = top_images = None
     if header["lesions"]:
         named = {name: array(f"lesions/{name}") for name in ("intact", "lesioned", "controls")}
         error = array("lesions/change_error") if header["lesions_has_change_error"] else None
@@ -146,12 +155,28 @@ def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
         features = FeatureResults(
             **{f.name: array(f"features/{f.name}") for f in fields(FeatureResults)}
         )
+    if header.get("top_images"):  # the first files of this version do not know them
+        keys = ("entropy", "entropy_controls", "drives", "numbers", "labels")
+        named = {name: array(f"top_images/{name}") for name in keys}
+        images = array("top_images/images") if header["top_images_has_images"] else None
+        top_images = TopImages(**named, images=images, n_images=header["top_images_n_images"])
     return Analysis(
-        partition=Partition(array("labels"), header["n_clusters"], graph),
+        partition=Partition(
+            array("labels"),
+            header["n_clusters"],
+            graph,
+            # files of the first modviz don't have these: their partitions are global
+            scope=header.get("scope", "global"),
+            cuts=tuple(
+                LayerCut(n, np.nan if ncut is None else ncut)
+                for n, ncut in header.get("cuts", [])
+            ),
+        ),
         tested=array("tested"),
         class_names=tuple(header["class_names"]),
         lesions=lesions,
         features=features,
+        top_images=top_images,
         status=header["status"],
         settings=_settings_in(header["settings"]),
         model_name=header["model_name"],

@@ -1,12 +1,11 @@
-"""Partition a neuron graph into clusters, and say how good the partition is.
+"""A partition of a neuron graph's units into clusters, and how good it is: the normalised cut.
 
-Normalised spectral clustering: the leading eigenvectors of the symmetrically normalised adjacency
-matrix, then k-means. Source: Hod et al., arXiv:2110.08058, and Filan et al., arXiv:2103.03386,
-after Shi and Malik, doi:10.1109/34.868688.
+`modviz.core.spectral` makes partitions. After Shi and Malik, doi:10.1109/34.868688.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from string import ascii_uppercase
@@ -15,14 +14,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse.linalg import LinearOperator, eigsh
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 
 from modviz.core.graph import NeuronGraph
-
-#: Below this many nodes a dense eigensolver is quicker and needs no iteration.
-_DENSE_BELOW = 400
+from modviz.core.settings import one_of
 
 
 def cluster_name(cluster: int) -> str:
@@ -67,6 +61,22 @@ class Subcluster:
         return (self.layer, self.cluster)
 
 
+@dataclass(frozen=True)
+class LayerCut:
+    """How well one layer's neighbourhood was cut, in a local partition.
+
+    Attributes
+    ----------
+    n_clusters : int
+        Clusters that the neighbourhood was cut into; 1 = nothing was cut.
+    ncut : float
+        Normalised cut of the neighbourhood, 0 .. n_clusters; NaN if nothing was cut.
+    """
+
+    n_clusters: int
+    ncut: float
+
+
 @dataclass(frozen=True, eq=False)
 class Partition:
     """Every unit of a graph in one of `n_clusters` clusters.
@@ -77,14 +87,29 @@ class Partition:
         Cluster of each unit, 0 .. n_clusters - 1 from the largest cluster to the smallest;
         -1 = dead, in no cluster.
     n_clusters : int
+        In a local partition: what no layer has more clusters than.
     graph : NeuronGraph
+    scope : {"global", "local"}
+        ``"local"``: every layer has clusters of its own; those with the same number in different
+        layers have nothing to do with each other.
+    cuts : tuple of LayerCut
+        One a layer of the graph in a local partition; () in a global one, or if unknown.
     """
 
     labels: NDArray[np.int64]
     n_clusters: int
     graph: NeuronGraph
+    scope: str = "global"
+    cuts: tuple[LayerCut, ...] = ()
 
     def __post_init__(self) -> None:
+        one_of("scope", self.scope)
+        wanted = len(self.graph.layers) if self.scope == "local" else 0
+        if self.cuts and len(self.cuts) != wanted:
+            raise ValueError(
+                f"cuts has {len(self.cuts)} entries; expected {wanted}: one a layer in a partition "
+                "with scope='local', none in a global one"
+            )
         labels = np.asarray(self.labels, dtype=np.int64)
         if labels.shape != (self.graph.n_units,):
             raise ValueError(
@@ -100,7 +125,14 @@ class Partition:
 
     @cached_property
     def ncut(self) -> float:
-        """Normalised cut, 0 .. n_clusters: lower = more modular."""
+        """Normalised cut, 0 .. n_clusters: lower = more modular.
+
+        In a local partition the mean over layers of the normalised cut of each layer's
+        neighbourhood (see `cuts`), without layers that were not cut; NaN if there is none.
+        """
+        if self.scope == "local":
+            known = [cut.ncut for cut in self.cuts if not np.isnan(cut.ncut)]
+            return float(np.mean(known)) if known else float("nan")
         return normalized_cut(self.graph, self.labels)
 
     @cached_property
@@ -123,6 +155,11 @@ class Partition:
         return np.flatnonzero(self.labels[self.graph.layer_slice(index)] >= 0)
 
     def __repr__(self) -> str:
+        if self.scope == "local":
+            return (
+                f"Partition(up to {self.n_clusters} clusters in each of {len(self.graph.layers)} "
+                f"layers, {self.graph.n_units:,} units, mean normalised cut {self.ncut:.3f})"
+            )
         return (
             f"Partition({self.n_clusters} clusters of {self.graph.n_units:,} units, "
             f"normalised cut {self.ncut:.3f})"
@@ -144,114 +181,32 @@ def normalized_cut(adjacency_or_graph: NeuronGraph | ArrayLike, labels: ArrayLik
         0 .. number of clusters: lower = more modular. k - 1 is about what a random partition of an
         even graph gives. A cluster without any weight adds nothing.
     """
-    graph = adjacency_or_graph
-    given: Any = graph.adjacency if isinstance(graph, NeuronGraph) else graph
-    matrix: Any = sp.csr_array(given)
     groups = np.asarray(labels)
-    n = matrix.shape[0]
-    if matrix.shape != (n, n) or groups.shape != (n,):
+    shape, degrees, multiply = _as_operator(adjacency_or_graph)
+    n = shape[0]
+    if shape != (n, n) or groups.shape != (n,):
         raise ValueError(
-            f"adjacency has shape {matrix.shape} and labels {groups.shape}; expected a square "
+            f"adjacency has shape {shape} and labels {groups.shape}; expected a square "
             "matrix and one label a row"
         )
-    if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
-        raise ValueError("adjacency holds NaN, infinite or negative weights; expected all >= 0")
     names, codes = np.unique(groups[groups >= 0], return_inverse=True)
     indicator = np.zeros((n, names.size))
     indicator[np.flatnonzero(groups >= 0), codes] = 1.0
-    volume = indicator.T @ np.asarray(matrix.sum(axis=1)).ravel()
-    inside = (indicator * (matrix @ indicator)).sum(axis=0)
+    volume = indicator.T @ degrees
+    inside = (indicator * multiply(indicator)).sum(axis=0)
     weighty = volume > 0
     return float(((volume - inside)[weighty] / volume[weighty]).sum())
 
 
-def spectral_partition(
-    graph: NeuronGraph, n_clusters: int, *, scope: str = "global", seed: int = 0
-) -> Partition:
-    """Partition the units of a graph by normalised spectral clustering.
-
-    Parameters
-    ----------
-    graph : NeuronGraph
-    n_clusters : int
-        How many clusters k, 2 .. number of live units.
-    scope : {"global"}
-        ``"global"``: one partition of all units of the graph.
-    seed : int
-        Decides the start of the eigensolver and of k-means.
-
-    Returns
-    -------
-    Partition
-        Clusters numbered from the largest. Units without edges are labelled -1.
-
-    Raises
-    ------
-    ValueError
-        If `n_clusters` is below 2 or above the number of live units.
-    """
-    if scope != "global":
-        raise ValueError(f"scope={scope!r}; this version partitions with scope='global' only")
-    _check_n_clusters(n_clusters, graph)
-    labels = np.full(graph.n_units, -1, dtype=np.int64)
-    labels[graph.live] = _cluster(graph, n_clusters, seed)
-    return Partition(_by_size(labels, n_clusters, graph), n_clusters, graph)
-
-
-def _check_n_clusters(n_clusters: int, graph: NeuronGraph) -> None:
-    if isinstance(n_clusters, bool) or not isinstance(n_clusters, (int, np.integer)):
-        raise TypeError(f"n_clusters={n_clusters!r}; expected a whole number of clusters")
-    if n_clusters < 2:
-        raise ValueError(f"n_clusters={n_clusters}; a partition needs at least 2 clusters")
-    live = int(graph.live.sum())
-    if n_clusters > live:
-        raise ValueError(
-            f"n_clusters={n_clusters} is more than the {live} live units of the graph; "
-            "choose fewer clusters or more layers"
-        )
-
-
-def _cluster(graph: NeuronGraph, n_clusters: int, seed: int) -> NDArray[np.int64]:
-    # the work is many small products: more threads made it ten times slower on a busy machine
-    with threadpool_limits(1):
-        embedding = spectral_embedding(graph, n_clusters, seed=seed)
-        # the authors' number of restarts: n-cut varies with the start of k-means
-        n_init = 25 if len(embedding) <= 2000 else 100
-        kmeans = KMeans(n_clusters, n_init=n_init, random_state=seed)
-        return np.asarray(kmeans.fit_predict(embedding), dtype=np.int64)
-
-
-def spectral_embedding(graph: NeuronGraph, n_vectors: int, *, seed: int = 0) -> NDArray[np.float64]:
-    """Leading eigenvectors of the random walk on the live units, shape (n_live, n_vectors)."""
-    live = graph.live
-    root = np.sqrt(graph.degrees[live])
-    n = int(live.sum())
-
-    def normalised(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        columns = vectors.reshape(n, -1) / root[:, None]
-        spread = np.zeros((graph.n_units, columns.shape[1]))
-        spread[live] = columns
-        return graph.multiply(spread)[live] / root[:, None]
-
-    if n <= max(_DENSE_BELOW, 4 * n_vectors):
-        _, vectors = np.linalg.eigh(normalised(np.eye(n)))
-        vectors = vectors[:, -n_vectors:]
-    else:
-        operator = LinearOperator((n, n), matvec=normalised, matmat=normalised, dtype=np.float64)
-        start = np.random.default_rng(seed).uniform(-1, 1, n)
-        _, vectors = eigsh(operator, k=n_vectors, which="LA", v0=start, tol=1e-8)
-    return np.asarray(vectors[:, ::-1] / root[:, None])
-
-
-def _by_size(labels: NDArray[np.int64], n_clusters: int, graph: NeuronGraph) -> NDArray[np.int64]:
-    """Number the clusters from the one with most hidden units; the first unit decides ties."""
-    hidden = np.repeat(
-        [la.role == "hidden" for la in graph.layers], [la.n_units for la in graph.layers]
-    )
-    sizes = np.bincount(labels[hidden & (labels >= 0)], minlength=n_clusters)
-    first = np.full(n_clusters, labels.size)  # k-means leaves a cluster empty if points coincide
-    np.minimum.at(first, labels[labels >= 0], np.flatnonzero(labels >= 0))
-    new = np.empty(n_clusters + 1, dtype=np.int64)
-    new[np.lexsort((first, -sizes))] = np.arange(n_clusters)
-    new[-1] = -1
-    return new[labels]
+def _as_operator(
+    adjacency_or_graph: NeuronGraph | ArrayLike,
+) -> tuple[tuple[int, ...], NDArray[np.float64], Callable[[Any], Any]]:
+    """Shape, row sums and product of a graph (block by block, it may be dense) or a matrix."""
+    if isinstance(adjacency_or_graph, NeuronGraph):
+        graph = adjacency_or_graph
+        return (graph.n_units, graph.n_units), graph.degrees, graph.multiply
+    given: Any = adjacency_or_graph
+    matrix: Any = sp.csr_array(given)
+    if not np.isfinite(matrix.data).all() or (matrix.data < 0).any():
+        raise ValueError("adjacency holds NaN, infinite or negative weights; expected all >= 0")
+    return tuple(matrix.shape), np.asarray(matrix.sum(axis=1)).ravel(), matrix.__matmul__

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from modviz.core.analysis import Analysis
 
-Stage = Literal["reading", "partition", "lesions", "features", "finished"]
+Stage = Literal["reading", "partition", "lesions", "images", "features", "interactions", "finished"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,8 @@ class Progress:
 
     Attributes
     ----------
-    stage : {"reading", "partition", "lesions", "features", "finished"}
+    stage : {"reading", "partition", "lesions", "images", "features", "interactions",
+        "finished"}
     done, total : int
         Work of this stage, in its own units (lesions, optimisation steps, ...).
     message : str

@@ -11,10 +11,10 @@ import numpy as np
 
 #: What each choice may be. Later versions of modviz add to these.
 CHOICES = {
-    "edges": ("weights",),
-    "scope": ("global",),
+    "edges": ("weights", "activations"),
+    "scope": ("global", "local"),
     "kernel_norm": ("l1", "induced", "l2"),
-    "lesion": ("zero", "weights"),
+    "lesion": ("zero", "mean", "weights"),
 }
 
 #: Images cost more than lesions, so they get at most this many controls unless told otherwise.
@@ -40,6 +40,7 @@ class Settings:
     n_controls: int = 99
     n_image_controls: int | None = None
     features: bool = True
+    top_images: bool = True
     seed: int = 0
     include_inputs: bool = False
     include_outputs: bool = False
@@ -60,7 +61,7 @@ class Settings:
             object.__setattr__(self, "n_image_controls", wanted)
         for name in CHOICES:
             one_of(name, getattr(self, name))
-        for name in ("features", "include_inputs", "include_outputs"):
+        for name in ("features", "top_images", "include_inputs", "include_outputs"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise TypeError(f"{name}={getattr(self, name)!r}; expected True or False")
             object.__setattr__(self, name, bool(getattr(self, name)))

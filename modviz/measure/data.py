@@ -83,12 +83,12 @@ class LabelledData:
         self._limits = low, high
 
     def batches(
-        self, size: int, n_classes: int, *, seed: int
+        self, size: int, n_classes: int, *, seed: int | None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """All images once, in batches of at most `size` with their labels.
 
         Images come in a random order (by `seed`) unless a DataLoader decides it, so that an
-        estimate from the first batches is one from a fair sample.
+        estimate from the first batches is one from a fair sample; without a seed in their own.
 
         Raises
         ------
@@ -114,6 +114,16 @@ class LabelledData:
                 f"all images are of class {seen.pop()}; modviz compares the accuracies of classes "
                 "and needs images of at least 2"
             )
+
+    @property
+    def in_order(self) -> bool:
+        """Whether a DataLoader decides the order of the images, and not a seed."""
+        return self._loader is not None
+
+    def images(self, size: int, *, seed: int) -> Iterator[torch.Tensor]:
+        """All images once, in batches of at most `size`, in a random order as in `batches`."""
+        for images, _ in self._pieces(size, seed=seed):
+            yield from images.split(size)
 
     def _pieces(
         self, size: int, seed: int | None = None

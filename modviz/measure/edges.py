@@ -9,8 +9,10 @@ from torch import nn
 
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.settings import one_of
+from modviz.measure.by_hand import Pairs
 from modviz.measure.network import LayerChoice, Network
 from modviz.measure.reader import Connection
+from modviz.measure.trace import Head
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +25,8 @@ def weight_graph(
     kernel_norm: str = "l1",
     include_inputs: bool = False,
     include_outputs: bool = False,
+    head: Head = None,
+    connections: Pairs | None = None,
 ) -> NeuronGraph:
     """The graph of a network's units, with magnitudes of weights as edges.
 
@@ -44,6 +48,10 @@ def weight_graph(
     include_inputs, include_outputs : bool
         Also take the units of the input (pixels where a linear layer reads them, channels where a
         convolution does) and of the output layers. They are clustered, never lesioned.
+    head : int or str, optional
+        Which output counts, if the model returns several.
+    connections : list of (str, str), optional
+        Which layer reads which, by hand, for a model that can't be traced: see `modviz.Network`.
 
     Returns
     -------
@@ -60,7 +68,7 @@ def weight_graph(
     elif example_input is None:
         raise TypeError("example_input is missing; give a few inputs as the model takes them")
     else:
-        network = Network(model, example_input)
+        network = Network(model, example_input, head=head, connections=connections)
     chosen = list(network.choose(layers))
     if include_outputs:
         chosen += [layer for layer in network.layers if layer.role == "output"]

@@ -240,14 +240,18 @@ def _noise(
     return parameters, image
 
 
+def unit_drives(value: torch.Tensor, axis: int) -> torch.Tensor:
+    """|mean over positions| of every unit, shape (images, units); units stand along `axis`."""
+    value = value.movedim(axis, 1)
+    mean = value.flatten(2).mean(dim=2) if value.ndim > 2 else value
+    return mean.abs()
+
+
 def _objective(layer: str, chosen: torch.Tensor, axis: int) -> objectives.Objective:
     """Lucent objective (to be minimised), one value per picture; units stand along `axis`."""
 
     def drive(activation: Callable[[str], torch.Tensor]) -> torch.Tensor:
-        value = activation(layer)
-        value = value.movedim(axis, 1)
-        mean = value.flatten(2).mean(dim=2) if value.ndim > 2 else value
-        return -(mean.abs() * chosen).sum(dim=1)
+        return -(unit_drives(activation(layer), axis) * chosen).sum(dim=1)
 
     return objectives.Objective(drive, name=f"units of {layer}")
 
@@ -280,7 +284,7 @@ def _optimise(
         score = -objective(activation(final))
         output = replay.forward(preprocess(final))[replay.output]
     return _Pictures(
-        _shown(final, network.input_shape),
+        shown(final, network.input_shape),
         score.cpu().double().numpy(),
         _entropy(output.cpu().double()).numpy(),
     )
@@ -295,7 +299,7 @@ def _entropy(output: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(torch.special.entr(p).sum(dim=1))
 
 
-def _shown(pictures: torch.Tensor, input_shape: tuple[int, ...]) -> NDArray[np.float32]:
+def shown(pictures: torch.Tensor, input_shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Pictures as stored, (n, H, W, D): grey or RGB; other numbers of channels are averaged."""
     height, width, depth = picture_shape(input_shape)
     values = pictures.float().cpu().numpy()

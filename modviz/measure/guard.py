@@ -79,9 +79,14 @@ def worker_pool(
     before = torch.get_num_threads()
     on_cpu = device.type == "cpu"
     n_workers = (workers or before) if on_cpu else 1
-    torch.set_num_threads(1 if on_cpu else before)
+    each = 1 if on_cpu else before
+    torch.set_num_threads(each)
     try:
-        with ThreadPoolExecutor(n_workers) as pool:
+        # a new thread does not take over this setting by itself: its matrix products would start
+        # threads of their own, which wait for each other on a busy machine
+        with ThreadPoolExecutor(
+            n_workers, initializer=torch.set_num_threads, initargs=(each,)
+        ) as pool:
             yield pool, n_workers
     finally:
         torch.set_num_threads(before)

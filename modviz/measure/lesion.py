@@ -1,53 +1,34 @@
 """Lesions: silence the units of a subcluster, or of a random control, and see what is lost.
 
-Work goes by batches of images: a batch passes through the intact network once, and for every lesion
-only what follows the lesioned layer runs again, many lesions stacked into one batch. Counts of
-right answers add up over batches, so results do not depend on how the work was cut.
+Work goes by batches of images, each through the intact network once and then through what follows
+every lesion. Counts of right answers add up over batches, so results do not depend on how the work
+was cut.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import fx
 
 from modviz.core import statistics
 from modviz.core.analysis import LesionResults
-from modviz.core.controls import LayerGroups, layer_groups
 from modviz.core.partition import Partition
-from modviz.core.progress import Cancelled
 from modviz.core.settings import one_of
 from modviz.measure.data import LabelledData
 from modviz.measure.guard import evaluating, worker_pool
-from modviz.measure.network import Network, device_of
-from modviz.measure.reader import NetworkError
-from modviz.measure.replay import Env
-
-#: Bytes of one stacked tensor: large enough for fast matrix products, small enough for caches.
-_STACK_BYTES = 16 * 2**20
+from modviz.measure.network import Network
+from modviz.measure.silencing import Batch, Engine, Plan, integers, shared
 
 #: Results, and which of the model's classes they are about.
 Measured = tuple[LesionResults, NDArray[np.bool_]]
 #: Called with (lesions x images done, all of them or None, what is measured so far or None).
 LesionCallback = Callable[[int, int | None, Measured | None], None]
-
-
-@dataclass(frozen=True, eq=False)
-class _LayerPlan:
-    """What it takes to lesion one layer."""
-
-    cuts: dict[fx.Node, int]  # values to silence, and the dimension their units stand along
-    after: list[fx.Node]  # operations to run again
-    reads: frozenset[fx.Node]  # values of the intact run that these read, cuts included
-    rows: NDArray[np.int64]  # (jobs, 2): subcluster, and 0 = itself or 1 + control
-    masks: torch.Tensor  # (jobs, units), 1 = silenced
 
 
 @dataclass(eq=False)
@@ -100,8 +81,9 @@ def measure_lesions(
     tested : array of bool, shape (subclusters,)
     controls : dict of str to array
         From `modviz.core.controls.draw_controls`.
-    lesion : {"zero", "weights"}
+    lesion : {"zero", "mean", "weights"}
         ``"zero"``: what the readers of a unit read is 0: after its activation, batch norm, pooling.
+        ``"mean"``: it is the unit's mean over the data instead, see the notes.
         ``"weights"``: the unit's incoming weights and bias are 0, as in the authors' code; batch
         norm behind it then gives a constant.
     seed : int
@@ -122,9 +104,17 @@ def measure_lesions(
     ------
     Cancelled
         If `cancel` was set; ``report`` has then got all that was finished.
+
+    Notes
+    -----
+    The mean is one number a unit, over all images and all positions of the value that the readers
+    read, so it needs a pass over the data before the lesions. A mean for each position would leave
+    the readers the unit's average picture of the data (where things usually stand, how borders
+    answer), which is something the unit tells and not its absence, and would treat convolutions
+    otherwise than linear layers. A module used twice has a mean for each use.
     """
     one_of("lesion", lesion)
-    engine = _Engine(network, partition, tested, controls, lesion)
+    engine = Engine(network, partition, tested, controls, lesion)
     n_controls = len(next(iter(controls.values()), ()))
     counts = _Counts(
         np.zeros(network.n_classes, dtype=np.int64),
@@ -132,15 +122,25 @@ def measure_lesions(
         np.zeros((len(tested), 1 + n_controls, network.n_classes), dtype=np.int64),
         np.zeros((len(tested), network.n_classes), dtype=np.int64),
     )
-    total = None if data.n_images is None else engine.n_jobs * data.n_images
+    n_passes = engine.first_passes + engine.n_jobs
+    total = None if data.n_images is None else n_passes * data.n_images
     done = 0
+
+    def first(images: int) -> None:
+        nonlocal done
+        done = images
+        if report is not None:
+            report(done, total, None)
+
+    with evaluating(network.model):
+        engine.measure_fills(data, seed=seed, report=first, cancel=cancel)
     with evaluating(network.model), worker_pool(engine.device, workers) as (pool, _):
         for images, labels in data.batches(
             engine.batch_size(data.n_images), network.n_classes, seed=seed
         ):
             batch = engine.intact(images, labels)
             right, still = np.zeros_like(counts.right), np.zeros_like(counts.still)
-            for rows, all_right, still_right in _shared(engine.chunks(batch), pool, cancel):
+            for rows, all_right, still_right in shared(_chunks(engine, batch), pool, cancel):
                 right[rows[:, 0], rows[:, 1]] = all_right
                 own = rows[:, 1] == 0
                 still[rows[own, 0]] = still_right[own]
@@ -160,152 +160,18 @@ def measure_lesions(
 Outcome = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
-def _shared(
-    tasks: Iterator[Callable[[], Outcome]],
-    pool: ThreadPoolExecutor,
-    cancel: threading.Event | None,
-) -> Iterator[Outcome]:
-    """Run tasks in the pool; whatever ends the loop, none of them goes on."""
-    futures = [pool.submit(task) for task in tasks]
-    try:
-        for future in as_completed(futures):
-            if cancel is not None and cancel.is_set():
-                raise Cancelled
-            yield future.result()
-    finally:
-        for future in futures:
-            future.cancel()
+def _chunks(engine: Engine, batch: Batch) -> Iterator[Callable[[], Outcome]]:
+    """The lesions of a batch, as tasks of a handy size."""
+    for index, plan in enumerate(engine.plans):
+        size = engine.stack_size(batch, [index])
+        for start in range(0, len(plan.rows), size):
+            yield partial(_outcome, engine, plan, batch, slice(start, start + size))
 
 
-@dataclass(frozen=True, eq=False)
-class _Batch:
-    """One batch of images after its intact pass."""
-
-    env: Env
-    one_hot: torch.Tensor  # (images, classes)
-    labels: torch.Tensor
-    was_right: torch.Tensor  # (images,), 1 = right without a lesion
-    images: NDArray[np.int64]  # (classes,)
-    intact: NDArray[np.int64]  # (classes,)
-
-
-class _Engine:
-    def __init__(
-        self,
-        network: Network,
-        partition: Partition,
-        tested: NDArray[np.bool_],
-        controls: dict[str, NDArray[np.int64]],
-        lesion: str,
-    ) -> None:
-        self.network, self.replay = network, network.replay
-        self.device = device_of(network.model)
-        self.plans = [
-            self._plan(groups, lesion) for groups in layer_groups(partition, tested, controls)
-        ]
-        self.n_jobs = sum(len(plan.rows) for plan in self.plans)
-        self._keep = frozenset().union(*(plan.reads for plan in self.plans))
-        self._stackable: dict[int, bool] = {}
-
-    def _plan(self, groups: LayerGroups, lesion: str) -> _LayerPlan:
-        if lesion == "zero":
-            cuts = self.network.lesion_nodes(groups.layer)
-        else:  # without weights and bias a unit's own output is 0
-            cuts = self.network.layer_nodes(groups.layer)
-        after = self.replay.after(cuts)
-        return _LayerPlan(
-            cuts={node: self.network.unit_axis(node, groups.layer) for node in cuts},
-            after=after,
-            reads=frozenset(n for node in after for n in node.all_input_nodes) - set(after),
-            rows=groups.rows,
-            masks=torch.from_numpy(groups.masks).to(self.device),
-        )
-
-    def batch_size(self, n_images: int | None) -> int:
-        """Images at once: about ten batches, so that estimates refine, within memory."""
-        fits = max(1, 2 * _STACK_BYTES // max(1, self.network.bytes_per_image))
-        wanted = 1024 if n_images is None else int(np.clip(np.ceil(n_images / 10), 64, 1024))
-        return min(fits, wanted)
-
-    def intact(self, images: torch.Tensor, labels: torch.Tensor) -> _Batch:
-        """Pass a batch through the intact network, keeping what the lesions will read."""
-        labels = labels.to(self.device)
-        with torch.no_grad():
-            env = self.replay.forward(images.to(self.device), self._keep)
-            if bool(env[self.replay.output].isnan().any()):
-                raise NetworkError(
-                    "the model gives NaN for some images, so its answers mean nothing; in half "
-                    "precision values overflow early: try model.float()"
-                )
-            one_hot = torch.nn.functional.one_hot(labels, self.network.n_classes).float()
-            right = (env[self.replay.output].argmax(dim=1) == labels).float()
-        return _Batch(
-            env=env,
-            one_hot=one_hot,
-            labels=labels,
-            was_right=right,
-            images=_integers(one_hot.sum(dim=0)),
-            intact=_integers(right @ one_hot),
-        )
-
-    def chunks(self, batch: _Batch) -> Iterator[Callable[[], Outcome]]:
-        """The lesions of a batch, as tasks of a handy size."""
-        per_copy = max(1, self.network.bytes_per_image * len(batch.labels))
-        for index, plan in enumerate(self.plans):
-            size = max(1, _STACK_BYTES // per_copy) if self._stacks(index, plan, batch) else 1
-            for start in range(0, len(plan.rows), size):
-                yield self._task(plan, batch, slice(start, start + size))
-
-    def _task(self, plan: _LayerPlan, batch: _Batch, part: slice) -> Callable[[], Outcome]:
-        def run() -> Outcome:
-            with torch.no_grad():
-                output = self._lesioned(plan, batch, plan.masks[part])
-                right = (output.argmax(dim=-1) == batch.labels).float()
-                all_right = right @ batch.one_hot
-                still_right = (right * batch.was_right) @ batch.one_hot
-            return plan.rows[part], _integers(all_right), _integers(still_right)
-
-        return run
-
-    def _lesioned(self, plan: _LayerPlan, batch: _Batch, silenced: torch.Tensor) -> torch.Tensor:
-        """Outputs under several lesions, shape (lesions, images, classes)."""
-        n, images = len(silenced), len(batch.labels)
-
-        def silence(value: torch.Tensor, axis: int) -> torch.Tensor:
-            shape = [1] * (value.ndim + 1)
-            shape[0], shape[axis + 1] = silenced.shape
-            copies = value.reshape(-1, images, *value.shape[1:])
-            return copies.masked_fill(silenced.reshape(shape), 0.0).flatten(0, 1)
-
-        env: Env = {}
-        for node in plan.reads:
-            value = batch.env[node]
-            if node in plan.cuts:
-                env[node] = silence(value, plan.cuts[node])
-            elif isinstance(value, torch.Tensor) and node.op != "get_attr" and value.ndim:
-                env[node] = value.repeat(n, *[1] * (value.ndim - 1))
-            else:
-                env[node] = value
-        amend = {node: partial(silence, axis=axis) for node, axis in plan.cuts.items()}
-        self.replay.run(env, plan.after, frozenset({self.replay.output}), amend)
-        output: torch.Tensor = env[self.replay.output]
-        return output.reshape(n, len(batch.labels), -1)
-
-    def _stacks(self, index: int, plan: _LayerPlan, batch: _Batch) -> bool:
-        """Whether several lesions may share a batch: not if the model fixed its batch size."""
-        if index not in self._stackable:
-            nothing = torch.zeros_like(plan.masks[:2])
-            try:
-                with torch.no_grad():
-                    output = self._lesioned(plan, batch, nothing)
-                same = torch.allclose(
-                    output, batch.env[self.replay.output][None], rtol=1e-3, atol=1e-4
-                )
-            except (RuntimeError, ValueError):
-                same = False
-            self._stackable[index] = same
-        return self._stackable[index]
-
-
-def _integers(counts: torch.Tensor) -> NDArray[np.int64]:
-    return np.asarray(counts.round().long().cpu().numpy(), dtype=np.int64)
+def _outcome(engine: Engine, plan: Plan, batch: Batch, part: slice) -> Outcome:
+    with torch.no_grad():
+        output = engine.lesioned(plan, batch, plan.masks[part]).output
+        right = (output.argmax(dim=-1) == batch.labels).float()
+        all_right = right @ batch.one_hot
+        still_right = (right * batch.was_right) @ batch.one_hot
+    return plan.rows[part], integers(all_right), integers(still_right)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from modviz.core.graph import Layer
+from modviz.core.graph import Layer, Role
+from modviz.measure.by_hand import Pairs, read_by_hand
 from modviz.measure.guard import evaluating
-from modviz.measure.ops import BATCH_NORMS, layer_kind
-from modviz.measure.reader import Connection, NetworkError, Reading, read
-from modviz.measure.replay import Replay, Tracer, without_writes
+from modviz.measure.reader import Connection, Reading, read
+from modviz.measure.replay import Replay
 from modviz.measure.signals import Signal, unit_axis
+from modviz.measure.trace import Head, NetworkError, class_scores, traced
 
 #: What `layers=` takes: all hidden layers, a range (first, last), or a list of names.
 LayerChoice = tuple[str, str] | list[str] | None
@@ -32,6 +31,15 @@ class Network:
         A classifier that takes one tensor and returns class scores, shape (images, classes).
     example_input : tensor, shape (images, ...)
         A few inputs as the model takes them; only their shape and type matter.
+    head : int or str, optional
+        Which output holds the class scores, if the model returns several (a tuple or a dict). Only
+        what leads to it is part of the network.
+    connections : list of (str, str), optional
+        Names of modules, (source, target): target reads source. For models that can't be traced:
+        nothing is then read off the model but these. A target's sources stand in the order in which
+        they are concatenated; the last pair should end at the layer of the class scores, so that
+        its source can be lesioned. A lesion acts on what the named targets read. Batch norm between
+        two layers is run but not folded into the weights of the graph.
 
     Attributes
     ----------
@@ -53,21 +61,28 @@ class Network:
         If the model can't be traced or run on the example, or does not return class scores.
     """
 
-    def __init__(self, model: nn.Module, example_input: torch.Tensor) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        example_input: torch.Tensor,
+        *,
+        head: Head = None,
+        connections: Pairs | None = None,
+    ) -> None:
         require_module(model)
         if not isinstance(example_input, torch.Tensor):
             raise TypeError(
                 f"example_input is {type(example_input).__name__}; expected a torch.Tensor"
             )
         self.model = model
-        self._modules = dict(model.named_modules())
         _refuse_broken(model)
         example = example_input[:2].to(device_of(model))
+        if len(example) == 1:  # two images, so that their number shows in shapes
+            example = example.expand(2, *example.shape[1:])
         self.input_shape = tuple(example.shape[1:])
         with evaluating(model), torch.no_grad():
-            expected = _class_scores(model, example)
-            self.replay = Replay(_traced(model))
-            self._reading: Reading = read(self.replay, self._modules, example)
+            expected = class_scores(model, example, head)
+            self.replay, self._reading = _read(model, example, head, connections)
         if not torch.allclose(self._reading.output, expected, rtol=1e-4, atol=1e-5, equal_nan=True):
             raise NetworkError(
                 "the traced model gives other outputs than the model itself, so forward() depends "
@@ -80,19 +95,18 @@ class Network:
     def _numbered(self) -> tuple[Layer, ...]:
         if not self._reading.nodes:
             raise NetworkError(
-                "the model has no Linear or convolution modules that modviz can see; "
-                "layers must be modules (torch.nn.Linear, ...), not functions"
+                "the model has no linear layers or convolutions that modviz can see; layers are "
+                "modules (torch.nn.Linear, Conv2d, ...) or functions (F.linear, F.conv2d, ...) "
+                "with parameters as weights"
             )
         layers, number = [], 0
         nodes = {node for uses in self._reading.nodes.values() for node in uses}
         for name, uses in self._reading.nodes.items():
             hidden = any(later in nodes for later in self.replay.after(uses))
             number += hidden
-            kind = layer_kind(self._modules[name]) or "layer"
-            units = int(self._modules[name].weight.shape[0])
-            layers.append(
-                Layer(name, kind, units, "hidden" if hidden else "output", number if hidden else 0)
-            )
+            found = self._reading.layers[name]
+            role: Role = "hidden" if hidden else "output"
+            layers.append(Layer(name, found.kind, found.n_units, role, number if hidden else 0))
         return tuple(layers)
 
     # ---- layers ----------------------------------------------------------------------------------
@@ -163,9 +177,8 @@ class Network:
         return ", ".join(sorted(gaps))
 
     def weight(self, layer: str) -> torch.Tensor:
-        """The layer's weights as stored: (units, inputs, ...)."""
-        weight: Any = self._modules[layer].weight
-        return torch.as_tensor(weight.detach())
+        """The layer's weights: (units, inputs of a group, ...)."""
+        return self._reading.layers[layer].weight.detach()
 
     def batch_norm_scale(self, layer: str) -> NDArray[np.float64]:
         """|gamma| / sqrt(var + eps) of the batch norm right after a layer, per unit; else 1."""
@@ -181,8 +194,7 @@ class Network:
 
     def groups(self, layer: str) -> int:
         """Groups of a convolution, between which no weights run; 1 for other layers."""
-        groups: Any = getattr(self._modules[layer], "groups", 1)
-        return int(groups)
+        return self._reading.layers[layer].groups
 
     def layer_nodes(self, layer: str) -> tuple[fx.Node, ...]:
         """The operations of the layer itself, one for every use: what its weights give."""
@@ -216,8 +228,7 @@ class Network:
         node = self._reading.nodes[layer][0]
         while len(node.users) == 1:
             (user,) = node.users
-            module = self._modules.get(str(user.target)) if user.op == "call_module" else None
-            if not (isinstance(module, BATCH_NORMS) and self._still_alone(user, layer)):
+            if not (user in self._reading.norms and self._still_alone(user, layer)):
                 break
             node = user
         return node
@@ -241,6 +252,16 @@ class Network:
     def __repr__(self) -> str:
         chain = ", ".join(f"{la.name} ({la.kind}, {la.n_units})" for la in self.layers)
         return f"Network of {type(self.model).__name__}: {chain}"
+
+
+def _read(
+    model: nn.Module, example: torch.Tensor, head: Head, connections: Pairs | None
+) -> tuple[Replay, Reading]:
+    if connections is not None:
+        return read_by_hand(model, example, connections, head)
+    module = traced(model, example, head)
+    replay = Replay(module.graph, module)
+    return replay, read(replay, dict(model.named_modules()), example)
 
 
 def require_module(model: object) -> None:
@@ -271,61 +292,3 @@ def device_of(model: nn.Module) -> torch.device:
 def dtype_of(model: nn.Module) -> torch.dtype:
     """Floating type of a model's parameters; float32 if it has none."""
     return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-
-
-def _class_scores(model: nn.Module, example: torch.Tensor) -> torch.Tensor:
-    """The model's output on the example, checked to be class scores."""
-    try:
-        output = model(example)
-    except Exception as error:
-        raise NetworkError(
-            f"the model can't run on inputs of shape {tuple(example.shape[1:])} and type "
-            f"{example.dtype}: {error}; give images as the model takes them"
-        ) from error
-    if not isinstance(output, torch.Tensor):
-        raise NetworkError(
-            f"the model returns {type(output).__name__}; expected a tensor of class scores, shape "
-            "(images, classes): wrap the model in a module that returns just that"
-        )
-    if output.ndim != 2 or output.shape[0] != example.shape[0] or output.shape[1] < 2:
-        raise NetworkError(
-            f"the model returns shape {tuple(output.shape)} for {example.shape[0]} images; "
-            "expected class scores of shape (images, classes) with at least 2 classes"
-        )
-    return output
-
-
-def _erase(graph: fx.Graph, node: fx.Node) -> None:
-    for user in list(node.users):
-        _erase(graph, user)
-    graph.erase_node(node)
-
-
-def _traced(model: nn.Module) -> fx.GraphModule:
-    if isinstance(model, nn.DataParallel):
-        raise NetworkError("the model is wrapped in DataParallel; give the model inside: .module")
-    if isinstance(model, torch.jit.ScriptModule):
-        raise NetworkError(
-            "the model is TorchScript, which can't be traced; give its Python module"
-        )
-    arguments = list(inspect.signature(model.forward).parameters.values())[1:]
-    fixed = {a.name: a.default for a in arguments if a.default is not a.empty}
-    try:
-        graph = Tracer().trace(model, concrete_args=fixed or None)
-    except Exception as error:
-        raise NetworkError(
-            f"torch.fx can't trace {type(model).__name__}: {error}; forward() must not choose its "
-            "path by the values or shapes of its input: move such code out of the model"
-        ) from error
-    for node in [n for n in graph.nodes if n.op == "placeholder"]:
-        if str(node.target).rpartition("_")[0] in fixed:
-            _erase(graph, node)  # only checks that the default is the default hang on it
-    inputs = [node for node in graph.nodes if node.op == "placeholder"]
-    if len([node for node in inputs if not node.args]) != 1:
-        names = [str(node.target) for node in inputs]
-        raise NetworkError(
-            f"forward() takes {names}; modviz follows models with one input tensor: wrap the model "
-            "in a module that fixes the other arguments"
-        )
-    without_writes(graph, dict(model.named_modules()))
-    return fx.GraphModule(model, graph)

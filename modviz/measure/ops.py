@@ -27,6 +27,13 @@ def layer_kind(module: nn.Module | None) -> str | None:
     return next((kind for known, kind in LAYERS.items() if isinstance(module, known)), None)
 
 
+def function_name(target: object) -> str:
+    """The plain name of a function, method or operator of torch: ``add_`` and ``add`` are one."""
+    if isinstance(target, torch._ops.OpOverload):  # noqa: SLF001 - what torch.export calls
+        return target._schema.name.rpartition("::")[2].rstrip("_")  # noqa: SLF001
+    return str(getattr(target, "__name__", target)).rstrip("_")
+
+
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 #: Modules that act on every element alone.
@@ -71,7 +78,15 @@ POOLS = (
     nn.AdaptiveMaxPool1d,
     nn.AdaptiveMaxPool2d,
     nn.AdaptiveMaxPool3d,
-    nn.ZeroPad2d,
+    nn.ConstantPad1d,
+    nn.ConstantPad2d,
+    nn.ConstantPad3d,
+    nn.ReflectionPad1d,
+    nn.ReflectionPad2d,
+    nn.ReflectionPad3d,
+    nn.ReplicationPad1d,
+    nn.ReplicationPad2d,
+    nn.ReplicationPad3d,
     nn.Upsample,
 )
 #: Normalisations that scale values by statistics of several of them.
@@ -86,27 +101,30 @@ SCALINGS = (
 
 ACTIVATION_FUNCTIONS = frozenset(
     "relu relu6 leaky_relu prelu elu selu celu gelu silu mish hardswish hardtanh softplus softsign "
-    "tanh clamp".split()
+    "tanh clamp clamp_min clamp_max threshold".split()
 )
 GATE_FUNCTIONS = frozenset("sigmoid hardsigmoid".split())
 PASS_FUNCTIONS = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout contiguous clone detach float "
-    "stochastic_depth neg".split()
+    "stochastic_depth feature_dropout neg to type_as alias _to_copy lift_fresh_copy".split()
 )
 POOL_FUNCTIONS = frozenset(
     "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
     "adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d "
-    "adaptive_max_pool3d interpolate".split()
+    "adaptive_max_pool3d lp_pool1d lp_pool2d interpolate upsample_nearest2d upsample_bilinear2d "
+    "reflection_pad2d replication_pad2d".split()
 )
 REDUCTIONS = frozenset("mean amax sum".split())
+BATCH_NORM_FUNCTIONS = frozenset(["batch_norm"])
 MOVE_FUNCTIONS = frozenset(
     "flatten view reshape squeeze unsqueeze unflatten transpose permute movedim swapaxes chunk "
     "split tensor_split narrow getitem cat concat concatenate channel_shuffle pixel_shuffle flip "
-    "roll expand".split()
+    "roll expand stack select slice t split_with_sizes unbind repeat_interleave "
+    "pixel_unshuffle".split()
 )
 
 #: In-place operators and the operators that give the same value without writing.
-OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
+_OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
     operator.iadd: operator.add,
     operator.isub: operator.sub,
     operator.imul: operator.mul,
@@ -116,3 +134,13 @@ OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
     F.leaky_relu_: F.leaky_relu,
     F.elu_: F.elu,
 }
+
+
+def out_of_place(target: Any) -> Any:
+    """The function that gives the same value without writing; None if `target` does not write."""
+    if isinstance(target, torch._ops.OpOverload):  # noqa: SLF001
+        name = target._schema.name.rpartition("::")[2]  # noqa: SLF001
+        if not name.endswith("_"):
+            return None
+        return getattr(getattr(torch.ops.aten, name.rstrip("_")), target._overloadname)  # noqa: SLF001
+    return _OUT_OF_PLACE.get(target)

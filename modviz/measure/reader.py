@@ -14,14 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
-from modviz.measure.ops import BATCH_NORMS, layer_kind
+from modviz.measure import layers
+from modviz.measure.layers import LayerWeights, WeightsSeen
+from modviz.measure.norms import batch_norm_scale
+from modviz.measure.ops import function_name
 from modviz.measure.replay import Env, Replay
-from modviz.measure.rules import FUNCTION_RULES, MODULE_RULES, Call, Values, elementwise
+from modviz.measure.rules import FUNCTION_RULES, MODULE_RULES, Call, Values, elementwise, pool
 from modviz.measure.signals import Opaque, Signal, Value, along, whole
-
-
-class NetworkError(ValueError):
-    """modviz can't follow a model; the message says where it stopped and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +52,10 @@ class Reading:
 
     Attributes
     ----------
+    layers : dict of str to LayerWeights
+        Every layer by its name, in the order data flows.
     nodes : dict of str to list of torch.fx.Node
-        Each layer's operation, once for every use, in the order data flows.
+        Each layer's operation, once for every use.
     values : dict of torch.fx.Node to Value
         The signal (or Opaque) of every tensor, or of every part of a tuple of tensors.
     connections : list of Connection
@@ -62,19 +63,28 @@ class Reading:
         Layers that read something no rule could follow.
     in_scale : dict of str to array, shape (units,)
         Magnitude by which the batch norm right after a layer scales its units.
+    norms : set of torch.fx.Node
+        Operations that are batch norms.
     output : tensor
         What the model gave for the example.
     bytes_per_image : int
         Size of the largest tensor on the way, for one image.
     """
 
+    layers: dict[str, LayerWeights] = field(default_factory=dict)
     nodes: dict[str, list[fx.Node]] = field(default_factory=dict)
     values: dict[fx.Node, Values] = field(default_factory=dict)
     connections: list[Connection] = field(default_factory=list)
     gaps: list[tuple[str, Opaque]] = field(default_factory=list)
     in_scale: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    norms: set[fx.Node] = field(default_factory=set)
     output: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     bytes_per_image: int = 0
+
+    def is_constant(self, node: fx.Node) -> bool:
+        """Whether a value depends on the model's parameters alone, not on the input."""
+        value = self.values.get(node)
+        return isinstance(value, Opaque) and value.constant
 
 
 def read(replay: Replay, modules: Mapping[str, nn.Module], example: torch.Tensor) -> Reading:
@@ -84,14 +94,17 @@ def read(replay: Replay, modules: Mapping[str, nn.Module], example: torch.Tensor
     reading.values[replay.input] = Signal((whole("input", shape[0], shape),))
     env: Env = {replay.input: example}
     for node in replay.nodes:
+        seen = WeightsSeen()
         if node is not replay.input:
-            env[node] = replay.call(node, env)
+            with seen:
+                env[node] = replay.call(node, env)
         value = env[node]
         if node.op in ("placeholder", "output") or not _holds_tensors(value):
             continue
         if isinstance(value, torch.Tensor):
             reading.bytes_per_image = max(
-                reading.bytes_per_image, value.element_size() * value[:1].numel()
+                reading.bytes_per_image,
+                value.element_size() * (value[:1] if value.ndim else value).numel(),
             )
         if node.op == "get_attr":
             reading.values[node] = Opaque(
@@ -100,7 +113,9 @@ def read(replay: Replay, modules: Mapping[str, nn.Module], example: torch.Tensor
         else:
             part = _part(node, reading)
             if part is None:
-                reading.values[node] = _values(_call(node, env, replay, modules, reading), reading)
+                call = _call(node, env, replay, modules, reading)
+                layer = _as_layer(call, env, seen, reading)
+                reading.values[node] = layer if layer is not None else _values(call, reading)
             else:
                 reading.values[node] = part
     reading.output = env[replay.output]
@@ -128,15 +143,14 @@ def _call(
         operation=_operation(node, module),
         inputs=tuple(value for n in sources if not isinstance(value := reading.values[n], tuple)),
         tensors=tuple(env[n] for n in sources),
+        nodes=tuple(sources),
         output=env[node],
         rerun=rerun,
     )
 
 
 def _operation(node: fx.Node, module: nn.Module | None) -> str:
-    if module is not None:
-        return type(module).__name__
-    return str(getattr(node.target, "__name__", node.target)).rstrip("_")
+    return type(module).__name__ if module is not None else function_name(node.target)
 
 
 def _part(node: fx.Node, reading: Reading) -> Value | None:
@@ -150,13 +164,66 @@ def _part(node: fx.Node, reading: Reading) -> Value | None:
     return Opaque(node.name, str(node.target), "it reads several tensors at once")
 
 
+def _as_layer(call: Call, env: Env, seen: WeightsSeen, reading: Reading) -> Value | None:
+    """The signal that a layer gives; None if the operation is no layer."""
+    if call.module is not None:
+        weights = layers.of_module(call.module, seen.layers)
+        return None if weights is None else _layer(call, str(call.node.target), weights, reading)
+    found = layers.of_function(
+        call.node,
+        lambda given: fx.map_arg(given, env.__getitem__),
+        constant=reading.is_constant,
+    )
+    if found is None or reading.is_constant(found[1]):
+        return None
+    weights, source, weight_node = found
+    parameter = layers.parameter_of(weight_node)
+    if weights.by_channel and not _learnt(weight_node, env):
+        return pool(call)  # a fixed filter, channel by channel, as for blurred pooling
+    read = reading.values[source]
+    only = replace(
+        call,
+        inputs=() if isinstance(read, tuple) else (read,),
+        tensors=(env[source],),
+        nodes=(source,),
+    )
+    return _layer(only, _free_name(parameter, weights, reading), weights, reading)
+
+
+def _learnt(weight: fx.Node, env: Env) -> bool:
+    todo = [weight]
+    while todo:
+        node = todo.pop()
+        if node.op == "get_attr" and isinstance(env.get(node), nn.Parameter):
+            return True
+        todo += node.all_input_nodes
+    return False
+
+
+def _free_name(parameter: str, weights: LayerWeights, reading: Reading) -> str:
+    """The layer's name; that of its parameter, or a number behind it, if the name is taken."""
+    name, number = layers.layer_name(parameter), 1
+    for candidate in (name, parameter):
+        known = reading.layers.get(candidate)
+        if known is None or _same(known.weight, weights.weight):
+            return candidate
+    while f"{name}_{number + 1}" in reading.layers:
+        number += 1
+    return f"{name}_{number + 1}"
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors are the same memory seen in the same way, or equal."""
+    return one.shape == other.shape and (one is other or bool(torch.equal(one, other)))
+
+
 def _values(call: Call, reading: Reading) -> Values:
     if not call.inputs or all(isinstance(v, Opaque) and v.constant for v in call.inputs):
         return call.opaque("it does not come from units")
-    if layer_kind(call.module) is not None:
-        return _layer(call, reading)
-    if isinstance(call.module, BATCH_NORMS):
-        return _batch_norm(call, call.module, reading)
+    scale = batch_norm_scale(call)
+    if scale is not None:
+        reading.norms.add(call.node)
+        return scale if isinstance(scale, Opaque) else _batch_norm(call, scale, reading)
     if call.module is not None:
         rule = next(
             (r for kinds, r in MODULE_RULES.items() if isinstance(call.module, kinds)), None
@@ -166,11 +233,11 @@ def _values(call: Call, reading: Reading) -> Values:
     return call.opaque("modviz has no rule for it") if rule is None else rule(call)
 
 
-def _layer(call: Call, reading: Reading) -> Value:
-    name, kind = str(call.node.target), layer_kind(call.module)
+def _layer(call: Call, name: str, weights: LayerWeights, reading: Reading) -> Value:
+    reading.layers.setdefault(name, weights)
     reading.nodes.setdefault(name, []).append(call.node)
-    axis = -1 if kind == "linear" else 0
-    signal = call.inputs[0]
+    axis = weights.unit_axis
+    signal = call.inputs[0] if call.inputs else call.opaque("it reads several tensors at once")
     if isinstance(signal, Signal):
         found = [
             (term.source, along(term.units, axis), along(term.scale, axis)) for term in signal.terms
@@ -189,17 +256,10 @@ def _layer(call: Call, reading: Reading) -> Value:
     return Signal((whole(name, shape[axis], shape, axis % len(shape)),))
 
 
-def _batch_norm(call: Call, module: nn.Module, reading: Reading) -> Value:
+def _batch_norm(call: Call, scale: torch.Tensor, reading: Reading) -> Value:
     signal = elementwise(call)
     if isinstance(signal, Opaque):
         return signal
-    variance = getattr(module, "running_var", None)
-    if not isinstance(variance, torch.Tensor):
-        return call.opaque("it has no running statistics (track_running_stats=False)")
-    deviation = torch.sqrt(variance.cpu().double() + float(module.eps))  # type: ignore[arg-type]
-    gamma = module.weight
-    factor = gamma.detach().cpu().double().abs() if isinstance(gamma, torch.Tensor) else 1.0
-    scale = factor / deviation
     source = signal.terms[0].source
     uses = reading.nodes.get(source, [])
     own = len(signal.terms) == 1 and not signal.activated and len(uses) == 1
@@ -215,7 +275,7 @@ def _batch_norm(call: Call, module: nn.Module, reading: Reading) -> Value:
 def _only_reader(node: fx.Node, origin: fx.Node) -> bool:
     """Whether every value from `origin` up to `node` is read by the next operation alone."""
     while node is not origin:
-        node = node.all_input_nodes[0]
+        node = next(n for n in node.all_input_nodes if n.op != "get_attr")
         if len(node.users) > 1:
             return False
     return True

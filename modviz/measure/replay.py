@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from modviz.measure.ops import LAYERS, OUT_OF_PLACE
+from modviz.measure.ops import LAYERS, out_of_place
 
 Env = dict[fx.Node, Any]
 
@@ -37,7 +37,7 @@ def without_writes(graph: fx.Graph, modules: Mapping[str, nn.Module]) -> None:
             continue
         target = node.args[0]
         if node.op == "call_function":
-            node.target = OUT_OF_PLACE.get(node.target, node.target)
+            node.target = out_of_place(node.target) or node.target
         elif node.op == "call_method":
             node.target = node.target.removesuffix("_")
         if node.kwargs.get("inplace"):
@@ -52,7 +52,7 @@ def _writes(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
     if node.op == "call_module":
         return bool(getattr(modules[str(node.target)], "inplace", False))
     if node.op == "call_function":
-        return node.target in OUT_OF_PLACE or bool(node.kwargs.get("inplace"))
+        return out_of_place(node.target) is not None or bool(node.kwargs.get("inplace"))
     if node.op == "call_method":
         name = str(node.target)
         return name.endswith("_") and not name.endswith("__")
@@ -64,14 +64,16 @@ class Replay:
 
     Parameters
     ----------
-    module : torch.fx.GraphModule
-        Shares its submodules with the user's model.
+    graph : torch.fx.Graph
+    module : torch.nn.Module
+        Has the modules and parameters that the graph names: the user's own.
     """
 
-    def __init__(self, module: fx.GraphModule) -> None:
+    def __init__(self, graph: fx.Graph, module: nn.Module) -> None:
         self._module = module
         self._modules = dict(module.named_modules())
-        self.nodes: list[fx.Node] = list(module.graph.nodes)
+        self._graph = graph
+        self.nodes: list[fx.Node] = list(graph.nodes)
         self.input = next(node for node in self.nodes if node.op == "placeholder")
         self.output = self.nodes[-1]
 

@@ -38,7 +38,7 @@ class Reporter:
         self._stage, self._message = stage, message
         self._began = time.monotonic()
         self._close_bar()
-        if self._wants_bar and stage in ("lesions", "features"):
+        if self._wants_bar and stage in ("lesions", "images", "features", "interactions"):
             form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
             self._bar = tqdm(desc=message, total=1, bar_format=form)
         self._tell(0, 0, None)

@@ -29,8 +29,8 @@ class Call:
 
     Attributes
     ----------
-    inputs, tensors : tuple
-        Signals that it reads, in order, and the tensors they belong to.
+    inputs, tensors, nodes : tuple
+        Signals that it reads, in order, the tensors they belong to, and the nodes of these.
     output : tensor or tuple of tensors
     rerun : callable
         The operation on other tensors in place of `tensors`.
@@ -41,6 +41,7 @@ class Call:
     operation: str
     inputs: tuple[Value, ...]
     tensors: tuple[torch.Tensor, ...]
+    nodes: tuple[fx.Node, ...]
     output: Any
     rerun: Callable[[Sequence[torch.Tensor]], Any]
 
@@ -136,6 +137,9 @@ def reduction(call: Call) -> Value:
 
 def move(call: Call) -> Values:
     """Values change places: run the operation on their owners."""
+    signals = [v for v in call.inputs if isinstance(v, Signal)]
+    if len(signals) < len(call.inputs):  # the tensor may be a tuple of them, none followed
+        return next(v for v in call.inputs if isinstance(v, Opaque))
     batch = call.tensors[0].shape[0]
     blanks = [_batched(torch.full((), -1).expand(t.shape[1:]), batch) for t in call.tensors]
     ones = [
@@ -144,9 +148,6 @@ def move(call: Call) -> Values:
     ]
     parts = call.output if isinstance(call.output, (tuple, list)) else (call.output,)
     terms: list[list[Term]] = [[] for _ in parts]
-    signals = [v for v in call.inputs if isinstance(v, Signal)]
-    if len(signals) < len(call.inputs):
-        return next(v for v in call.inputs if isinstance(v, Opaque))
     for k, signal in enumerate(signals):
         for term in signal.terms:
             owners, scales = list(blanks), list(ones)
@@ -258,6 +259,22 @@ def product(call: Call) -> Value:
     )
 
 
+def pad(call: Call) -> Value:
+    """Borders are added: zeros belong to nobody."""
+    given = [*call.node.args[2:], *(call.node.kwargs.get(k) for k in ("mode", "value"))]
+    if any(option not in (None, "constant", 0) for option in given):
+        return pool(call)  # borders of something else than zeros, channel by channel
+    signal = call.only()
+    if isinstance(signal, Opaque):
+        return signal
+    batch = call.tensors[0].shape[0]
+    terms = []
+    for term in signal.terms:
+        owners = call.rerun([_batched(term.units + 1, batch)])[0] - 1
+        terms.append(Term(term.source, owners, call.rerun([_batched(term.scale, batch)])[0]))
+    return replace(signal, terms=tuple(terms))
+
+
 def _smaller(tensor: torch.Tensor, output: torch.Tensor) -> bool:
     return tensor[0].numel() < output[0].numel()
 
@@ -301,7 +318,8 @@ FUNCTION_RULES: dict[str, Rule] = {
     **dict.fromkeys(ops.POOL_FUNCTIONS, pool),
     **dict.fromkeys(ops.REDUCTIONS, reduction),
     **dict.fromkeys(ops.MOVE_FUNCTIONS, move),
-    **dict.fromkeys(("add", "sub"), merge),
+    **dict.fromkeys(("add", "sub", "rsub"), merge),
     **dict.fromkeys(("mul", "truediv", "div"), product),
+    **dict.fromkeys(("pad", "constant_pad_nd"), pad),
     **dict.fromkeys(("layer_norm", "group_norm", "instance_norm"), scaling),
 }

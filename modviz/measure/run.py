@@ -20,21 +20,26 @@ from torch import nn
 
 from modviz.core.analysis import Analysis, FeatureResults, LesionResults, size_rule
 from modviz.core.controls import draw_controls
-from modviz.core.graph import Layer
-from modviz.core.partition import Partition, spectral_partition
+from modviz.core.graph import Layer, NeuronGraph
+from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled, ProgressCallback
 from modviz.core.settings import Settings, refuse_unknown, whole_number
+from modviz.core.spectral import spectral_partition
+from modviz.measure.activations import correlation_graph, labelled_images
+from modviz.measure.by_hand import Pairs
 from modviz.measure.data import LabelledData
 from modviz.measure.edges import weight_graph
 from modviz.measure.features import Preprocess, check_pictures, measure_features, picture_shape
 from modviz.measure.guard import evaluating
+from modviz.measure.images import measure_top_images
 from modviz.measure.lesion import Measured, measure_lesions
 from modviz.measure.network import LayerChoice, Network, dtype_of, require_module
 from modviz.measure.reporter import Reporter
+from modviz.measure.trace import Head
 
 
 def analyze(
-    model: nn.Module,
+    model: nn.Module | Network,
     data: Any,
     *,
     layers: LayerChoice = None,
@@ -46,12 +51,16 @@ def analyze(
     n_controls: int = 99,
     n_image_controls: int | None = None,
     features: bool = True,
+    top_images: bool = True,
     seed: int = 0,
     include_inputs: bool = False,
     include_outputs: bool = False,
+    activation_images: Any = None,
     partition: Partition | None = None,
     preprocess: Preprocess | None = None,
     class_names: Sequence[str] | None = None,
+    head: Head = None,
+    connections: Pairs | None = None,
     workers: int | None = None,
     progress: bool | ProgressCallback = True,
     cancel: threading.Event | None = None,
@@ -60,12 +69,13 @@ def analyze(
     """Find the modules of a network and measure what each one does.
 
     Builds the graph of the network's units, partitions it, silences every subcluster (the units of
-    one cluster in one layer) and as many random groups of units of the same layer, and optimises
-    the pictures that drive them most. The model is run in eval mode and left exactly as it was.
+    one cluster in one layer) and as many random groups of units of the same layer, finds the images
+    of the data that drive them most, and optimises the pictures that drive them most. The model is
+    run in eval mode and left exactly as it was.
 
     Parameters
     ----------
-    model : torch.nn.Module
+    model : torch.nn.Module or modviz.Network
         A classifier: one tensor in, class scores (images, classes) out.
     data : (images, labels), torch Dataset or DataLoader
         What lesions are tested on; images as the model takes them. A random order of a
@@ -74,15 +84,18 @@ def analyze(
         Every hidden layer, a range (first, last), or just these.
     n_clusters : int
         Number of clusters k.
-    edges : {"weights"}
-        What connects units.
-    scope : {"global"}
-        One partition of all layers.
+    edges : {"weights", "activations"}
+        What connects units: magnitudes of weights (`modviz.weight_graph`), or squared rank
+        correlations of activations (`modviz.activation_graph`).
+    scope : {"global", "local"}
+        One partition of all layers, or each layer by itself; see `modviz.spectral_partition`.
     kernel_norm : {"l1", "induced", "l2"}
-        See `modviz.weight_graph`.
-    lesion : {"zero", "weights"}
-        ``"zero"``: what the readers of a unit read becomes 0. ``"weights"``: its incoming weights
-        and bias become 0, as in the authors' code.
+        How a convolution's kernel, or with edges of activations a channel's map, becomes one
+        number; see `modviz.weight_graph` and `modviz.activation_graph`.
+    lesion : {"zero", "mean", "weights"}
+        ``"zero"``: what the readers of a unit read becomes 0. ``"mean"``: it becomes the unit's
+        mean over the data, one number for all images and positions. ``"weights"``: its incoming
+        weights and bias become 0, as in the authors' code.
     n_controls : int
         Random groups that each subcluster's lesion is compared with: the smallest p is
         1 / (n_controls + 1).
@@ -90,10 +103,16 @@ def analyze(
         The same for pictures; by default the smaller of `n_controls` and 19.
     features : bool
         Whether to optimise pictures at all.
+    top_images : bool
+        Whether to find the real images that drive each subcluster most, and how their classes
+        spread against those of its `n_controls` random groups. One more pass over the data.
     seed : int
         Decides clustering, controls and the noise that pictures start from.
     include_inputs, include_outputs : bool
         Whether inputs and outputs are clustered too; they are never lesioned.
+    activation_images : images, (images, labels), Dataset or DataLoader, optional
+        With ``edges="activations"``: what the correlations come from, at most 5,000 drawn by
+        `seed`; by default `data`. The method takes training images.
     partition : Partition, optional
         A partition of your own to test in place of the spectral one; `layers`, `n_clusters` and the
         options of the graph are then those of the partition.
@@ -103,6 +122,10 @@ def analyze(
         which does nothing to images in 0 .. 1 and undoes the usual normalisation.
     class_names : sequence of str, optional
         By default the data set's ``.classes``, or numbers.
+    head : int or str, optional
+        Which output holds the class scores, if the model returns several.
+    connections : list of (str, str), optional
+        Which layer reads which, by hand, for a model that can't be traced: see `modviz.Network`.
     workers : int, optional
         Threads; by default one a processor. The result does not depend on it.
     progress : bool or callable
@@ -110,7 +133,8 @@ def analyze(
         results so far whenever there are new ones.
     cancel : threading.Event, optional
         When set, the analysis stops and returns what it has, with ``status == "cancelled"``. An
-        interrupt from the keyboard does the same, with a warning.
+        interrupt from the keyboard does the same, with a warning. Before there is a partition
+        there is nothing to return, and `Cancelled` is raised.
 
     Returns
     -------
@@ -139,20 +163,31 @@ def analyze(
         n_controls=n_controls,
         n_image_controls=n_image_controls,
         features=features,
+        top_images=top_images,
         seed=seed,
         include_inputs=include_inputs,
         include_outputs=include_outputs,
     )
+    if activation_images is not None and (edges != "activations" or partition is not None):
+        raise ValueError(
+            "activation_images are only used with edges='activations' and no partition of your "
+            "own; leave them out, or ask for those edges"
+        )
     if workers is not None:
         whole_number("workers", workers, 1)
-    _check_kinds(cancel=cancel, progress=progress, preprocess=preprocess, class_names=class_names)
-    require_module(model)
-    with torch.inference_mode(False), evaluating(model), Reporter(progress) as reporter:
-        run = _Run(model, data, settings, reporter, cancel, workers, preprocess, class_names)
-        return run.analysis(partition)
+    check_kinds(cancel=cancel, progress=progress, preprocess=preprocess, class_names=class_names)
+    whole = module_of(model)
+    with torch.inference_mode(False), evaluating(whole), Reporter(progress) as reporter:
+        reporter.start("reading", "reading the model")
+        read = _read(model, data, head, connections)
+        run = _Run(*read, settings, reporter, cancel, workers, preprocess, class_names)
+        return run.analysis(partition, activation_images)
 
 
-def _check_kinds(*, cancel: Any, progress: Any, preprocess: Any, class_names: Any) -> None:
+def check_kinds(
+    *, cancel: Any, progress: Any, preprocess: Any = None, class_names: Any = None
+) -> None:
+    """Refuse arguments of the wrong kind."""
     if cancel is not None and not hasattr(cancel, "is_set"):
         raise TypeError(f"cancel is {type(cancel).__name__}; expected a threading.Event")
     if not isinstance(progress, bool) and not callable(progress):
@@ -163,18 +198,37 @@ def _check_kinds(*, cancel: Any, progress: Any, preprocess: Any, class_names: An
         raise TypeError(f"class_names={class_names!r}; expected a list of names")
 
 
-def hidden_layers(model: nn.Module, data: Any) -> tuple[Layer, ...]:
+def module_of(model: nn.Module | Network) -> nn.Module:
+    """The torch module, also of a `modviz.Network`; a TypeError for anything else."""
+    module = model.model if isinstance(model, Network) else model
+    require_module(module)
+    return module
+
+
+def hidden_layers(
+    model: nn.Module | Network, data: Any, *, head: Head = None, connections: Pairs | None = None
+) -> tuple[Layer, ...]:
     """The hidden layers of a model, in order: what `layers` of `analyze` can choose from.
 
     Raises the errors of `analyze` for a model or data that it can't use.
     """
-    return _read(model, data)[0].hidden
+    return _read(model, data, head, connections)[0].hidden
 
 
-def _read(model: nn.Module, data: Any) -> tuple[Network, LabelledData]:
-    require_module(model)
-    labelled = LabelledData(data, dtype=dtype_of(model))
-    network = Network(model, labelled.first())
+def _read(
+    model: nn.Module | Network, data: Any, head: Head, connections: Pairs | None
+) -> tuple[Network, LabelledData]:
+    if isinstance(model, Network):
+        if head is not None or connections is not None:
+            raise TypeError(
+                "head and connections belong to modviz.Network(model, example_input, ...), which "
+                "was given; say them there"
+            )
+        network, labelled = model, LabelledData(data, dtype=dtype_of(model.model))
+    else:
+        require_module(model)
+        labelled = LabelledData(data, dtype=dtype_of(model))
+        network = Network(model, labelled.first(), head=head, connections=connections)
     network.choose(None)
     return network, labelled
 
@@ -184,8 +238,8 @@ class _Run:
 
     def __init__(
         self,
-        model: nn.Module,
-        data: Any,
+        network: Network,
+        data: LabelledData,
         settings: Settings,
         reporter: Reporter,
         cancel: threading.Event | None,
@@ -196,9 +250,8 @@ class _Run:
         self.settings, self.reporter = settings, reporter
         self.cancel = cancel if cancel is not None else threading.Event()
         self.workers = workers or torch.get_num_threads()
-        reporter.start("reading", "reading the model")
-        self.network, self.data = _read(model, data)
-        self.model_name = type(model).__name__
+        self.network, self.data = network, data
+        self.model_name = type(network.model).__name__
         self.class_names = _class_names(class_names, self.data, self.network.n_classes)
         self.preprocess = preprocess
         if settings.features:  # refuse before the long work, not after it
@@ -206,33 +259,36 @@ class _Run:
             check_pictures(self.network, preprocess or (lambda pictures: pictures))
         self.result: Analysis | None = None
 
-    def analysis(self, partition: Partition | None) -> Analysis:
+    def analysis(self, partition: Partition | None, activation_images: Any = None) -> Analysis:
         settings = self.settings
         self.reporter.start("partition", "building the graph and partitioning it")
         if partition is None:
-            graph = weight_graph(
-                self.network,
-                layers=settings.layers,
-                kernel_norm=settings.kernel_norm,
-                include_inputs=settings.include_inputs,
-                include_outputs=settings.include_outputs,
-            )
             partition = spectral_partition(
-                graph, settings.n_clusters, scope=settings.scope, seed=settings.seed
+                self._graph(activation_images),
+                settings.n_clusters,
+                scope=settings.scope,
+                seed=settings.seed,
             )
         else:
-            partition = _fitting(partition, self.network)
+            partition = fitting(partition, self.network)
         self.result = Analysis(
             partition=partition,
             tested=size_rule(partition),
             class_names=self.class_names,
             status="running",
-            settings=settings.as_dict() | {"n_clusters": partition.n_clusters},
+            settings=settings.as_dict()
+            | {
+                "n_clusters": partition.n_clusters,
+                "edges": partition.graph.edges,
+                "scope": partition.scope,
+            },
             model_name=self.model_name,
         )
         self.reporter.show(self.result)
         try:
             self._lesions(partition)
+            if settings.top_images:
+                self._top_images(partition)
             if settings.features:
                 self._features(partition)
         except (Cancelled, KeyboardInterrupt) as stop:
@@ -247,6 +303,31 @@ class _Run:
         self.reporter.start("finished", "finished")
         self.reporter.show(done)
         return done
+
+    def _graph(self, activation_images: Any) -> NeuronGraph:
+        settings = self.settings
+        if settings.edges == "activations":
+            data = self.data
+            if activation_images is not None:
+                data = labelled_images(activation_images, dtype_of(self.network.model))
+            return correlation_graph(
+                self.network,
+                data,
+                layers=settings.layers,
+                seed=settings.seed,
+                kernel_norm=settings.kernel_norm,
+                include_inputs=settings.include_inputs,
+                include_outputs=settings.include_outputs,
+                report=self.reporter.advance,
+                cancel=self.cancel,
+            )
+        return weight_graph(
+            self.network,
+            layers=settings.layers,
+            kernel_norm=settings.kernel_norm,
+            include_inputs=settings.include_inputs,
+            include_outputs=settings.include_outputs,
+        )
 
     def _lesions(self, partition: Partition) -> None:
         controls = draw_controls(partition, self.settings.n_controls, self.settings.seed)
@@ -278,6 +359,23 @@ class _Run:
             cancel=self.cancel,
         )
         keep(*measured)
+
+    def _top_images(self, partition: Partition) -> None:
+        # they cost a matrix product each, so there is no need for fewer controls than lesions have
+        controls = draw_controls(partition, self.settings.n_controls, self.settings.seed)
+        images = "all" if self.data.n_images is None else f"{self.data.n_images:,}"
+        self.reporter.start("images", f"top images: looking through {images} images")
+        results = measure_top_images(
+            self.network,
+            self.data,
+            partition,
+            self.result_so_far.tested,
+            controls,
+            report=lambda done, total: self.reporter.advance(done, total or 0),
+            cancel=self.cancel,
+        )
+        self.result = replace(self.result_so_far, top_images=results)
+        self.reporter.show(self.result)
 
     def _features(self, partition: Partition) -> None:
         # the same draws as the lesions': the first ones
@@ -339,7 +437,8 @@ def _to_range_of(data: LabelledData) -> Preprocess:
     return stretched
 
 
-def _fitting(partition: Partition, network: Network) -> Partition:
+def fitting(partition: Partition, network: Network) -> Partition:
+    """The partition, if it is one of this network's units."""
     if not isinstance(partition, Partition):
         raise TypeError(f"partition is {type(partition).__name__}; expected a modviz.Partition")
     sizes = {layer.name: layer.n_units for layer in network.layers}

@@ -26,6 +26,7 @@ const at = (v) => units.data.group[Math.max(0, Math.min(n - 1, Math.floor(v)))]
 const row = at(special_vars.y), column = at(special_vars.x)
 if (format == "row") return groups.data.text[row]
 if (format == "column") return groups.data.text[column]
+if (format == "measure") return groups.data.measure[0]
 const mean = cells.data.mean[row * groups.data.text.length + column]
 return mean > 0 ? mean.toPrecision(3) : "no edges"
 """
@@ -65,7 +66,10 @@ def head(facts: Facts, order: Sorted) -> str:
     low, high = order.limits
     title = "Weights" if facts.analysis.partition.graph.edges == "weights" else "Correlations"
     ramp = style.ramp(f"mean {measure(facts)}, log", f"{low:g}", f"{high:g}", list(_PALETTE_STOPS))
-    return style.header(title, "units by cluster, then layer; drag to zoom", ramp)
+    by = "units by cluster, then layer; drag to zoom"
+    if order.partition.scope == "local":
+        by = "units by layer, then cluster; drag to zoom"
+    return style.header(title, by, ramp)
 
 
 def draw(order: Sorted | None) -> Drawing:
@@ -79,7 +83,7 @@ def draw(order: Sorted | None) -> Drawing:
     )
     if order is not None:
         image = image_columns(order.overview)
-        for _, start, _ in order.clusters[1:]:
+        for start in order.borders:
             borders += [(start, 0, start, n), (0, start, n, start)]
         for run in order.runs:
             if run.subcluster is not None:
@@ -135,21 +139,21 @@ def draw_strip(order: Sorted | None, *, across: bool) -> Drawing:
 
 
 class Hover:
-    """The hover of the matrix, at home in the browser: which two subclusters, what mean weight."""
+    """The hover of the matrix, at home in the browser: which two subclusters, what mean edge."""
 
     def __init__(self) -> None:
         self.units = ColumnDataSource({"group": np.zeros(1, dtype=np.int32)})
-        self.groups = ColumnDataSource({"text": [""]})
+        self.groups = ColumnDataSource({"text": [""], "measure": [""]})
         self.cells = ColumnDataSource({"mean": np.zeros(1, dtype=np.float32)})
         args = {"units": self.units, "groups": self.groups, "cells": self.cells}
         self.tool = HoverTool(
             tooltips="row <b>$x{row}</b><br>column <b>$x{column}</b><br>"
-            "mean between them $x{mean}<br>this pixel @image{0.0000}",
+            "mean $x{measure} between them $x{mean}<br>this pixel @image{0.0000}",
             formatters={"$x": CustomJSHover(args=args, code=_WHERE)},
         )
 
     def update(self, order: Sorted) -> None:
-        """Exact mean weights between all runs of the sorted matrix, from the graph."""
+        """Exact mean edges between all runs of the sorted matrix, from the graph."""
         graph, runs = order.partition.graph, order.runs
         group = np.repeat(np.arange(len(runs)), [run.stop - run.start for run in runs])
         by_unit = np.empty(order.n, dtype=np.int64)
@@ -157,7 +161,8 @@ class Hover:
         sizes = np.bincount(group, minlength=len(runs))
         mean = matrix.pool(graph, by_unit, by_unit, (len(runs), len(runs))) / np.outer(sizes, sizes)
         self.units.data = {"group": group.astype(np.int32)}
-        self.groups.data = {"text": [_describe(order, run) for run in runs]}
+        text = [_describe(order, run) for run in runs]
+        self.groups.data = {"text": text, "measure": [measure(order.facts)] * len(text)}
         self.cells.data = {"mean": mean.astype(np.float32).ravel()}
 
 

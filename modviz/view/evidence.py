@@ -13,8 +13,9 @@ from html import escape
 import numpy as np
 
 from modviz.core.partition import cluster_name
-from modviz.view import features, style
+from modviz.view import style, top_images
 from modviz.view.facts import LEVEL, Facts
+from modviz.view.pictures import png
 
 #: Background and ink of a badge.
 _TONES = {
@@ -113,6 +114,7 @@ def card(facts: Facts, i: int) -> str:
         parts += _lesion_lines(facts, i)
     if facts.tested[i]:
         parts.append(_featureline(facts, i))
+        parts += _top_lines(facts, i)
     parts.append(line("Verdict", result.words + _coherence(facts, i) + _so_far(facts)))
     return "".join(parts) + "</div>"
 
@@ -203,7 +205,7 @@ def _featureline(facts: Facts, i: int) -> str:
     if results is None or not facts.pictured[i]:
         yet = " yet" if facts.analysis.status == "running" else ""
         return line("Feature image", f"not measured{yet}")
-    picture = f'<img src="{features.png(results.images[i])}" alt="feature image">'
+    picture = f'<img src="{png(results.images[i])}" alt="feature image">'
     figures = "".join(
         f"{name}<br>{_p_and_q(facts, name, i).replace(', ', '<br>')}<br>"
         for name in ("score", "entropy")
@@ -211,6 +213,16 @@ def _featureline(facts: Facts, i: int) -> str:
     return line(
         "Feature image", f'<div class="pictures">{picture}<div class="note">{figures}</div></div>'
     )
+
+
+def _top_lines(facts: Facts, i: int) -> list[str]:
+    """The real images that drive it most; nothing where they were not asked for."""
+    if facts.awaited("top_images"):
+        return [line("Top images", "not measured yet")]
+    if not facts.topped[i]:
+        return []
+    note = f"{top_images.spread(facts, i)}<br>{_p_and_q(facts, 'image_entropy', i)}"
+    return [line("Top images", top_images.commonest(facts, i), note), top_images.sheet(facts, i)]
 
 
 def _so_far(facts: Facts) -> str:
@@ -228,6 +240,7 @@ def _coherence(facts: Facts, i: int) -> str:
         ("range", "Its losses single out classes more than those of random sets do."),
         ("score", "Its units share an input feature more than random units do."),
         ("entropy", "Its feature image means one class more than those of random sets do."),
+        ("image_entropy", "Its top images share a class more than those of random sets do."),
     ):
         if facts.q(statistic, i) <= LEVEL:
             said.append(f" {words}")

@@ -64,6 +64,24 @@ class Facts:
         """The layers that have subclusters, in the order data flows."""
         return [la for la in self.analysis.partition.graph.layers if la.role == "hidden"]
 
+    @property
+    def local(self) -> bool:
+        """Whether each layer has clusters of its own: letters mean nothing across layers."""
+        return self.analysis.partition.scope == "local"
+
+    @cached_property
+    def clusters_cut(self) -> float:
+        """Clusters behind the normalised cut: k, or in a local partition their mean by layer."""
+        partition = self.analysis.partition
+        counts = [c.n_clusters for c in partition.cuts if c.n_clusters > 1]
+        return float(np.mean(counts)) if counts else float(partition.n_clusters)
+
+    @property
+    def cut(self) -> str:
+        """The normalised cut, in two decimals; "–" where it is not known."""
+        ncut = self.analysis.partition.ncut
+        return "–" if np.isnan(ncut) else f"{ncut:.2f}"
+
     @cached_property
     def class_names(self) -> list[str]:
         """A name for each class of the lesion results, made up where the analysis has none."""
@@ -93,6 +111,11 @@ class Facts:
     def pictured(self) -> NDArray[np.bool_]:
         """Which subclusters have their feature image and all its controls."""
         return self.analysis.measured("score")
+
+    @cached_property
+    def topped(self) -> NDArray[np.bool_]:
+        """Which subclusters have their top images and those of all controls."""
+        return self.analysis.measured("image_entropy")
 
     @cached_property
     def change(self) -> Floats:
@@ -146,12 +169,15 @@ class Facts:
 
     def controls_of(self, statistic: str) -> int:
         """How many random sets stand behind each p of a statistic."""
+        if statistic == "image_entropy":
+            tops = self.analysis.top_images
+            return 0 if tops is None else tops.entropy_controls.shape[1]
         return self.n_controls if statistic in ("accuracy", "range") else self.n_image_controls
 
     def whole(self, statistic: str) -> Whole | None:
         """What a statistic says about the partition as a whole; None if it was not measured."""
-        row = self.summary.to_dict("index")[statistic]
-        if not row["n"]:
+        row = self.summary.to_dict("index").get(statistic)
+        if row is None or not row["n"]:
             return None
         return Whole(
             n=int(row["n"]),
@@ -160,6 +186,12 @@ class Facts:
             joint_p=style.p_text(float(row["joint_p"]), self.controls_of(statistic)),
             jointly=float(row["joint_p"]) <= LEVEL,
         )
+
+    def awaited(self, result: str) -> bool:
+        """Whether ``"features"`` or ``"top_images"`` are still to come from a running analysis."""
+        analysis = self.analysis
+        wanted = analysis.status == "running" and bool(analysis.settings.get(result, False))
+        return wanted and getattr(analysis, result) is None
 
     def waiting(self, what: str) -> str:
         """Words for a panel whose results are not there."""

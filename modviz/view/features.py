@@ -1,220 +1,183 @@
-"""Feature images: the input that drives each subcluster most, and that of one random set.
+"""The gallery: what drives each subcluster most, optimised and among the real images.
 
-HoloViews draws one picture per element; its Bokeh glyph takes many. All pictures of the gallery are
-one glyph, each at its own place and at its native size, enlarged in the browser without smoothing.
+A cell shows the input that was optimised for the subcluster beside that of one random set, and
+below them the real images that drive it most. HoloViews draws one picture per element; its Bokeh
+glyph takes many. All pictures of the gallery are one glyph, each at its own place.
 """
 
 from __future__ import annotations
 
-import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from modviz.view import drawing, style
+from modviz.view import drawing, gallery, style, top_images
 from modviz.view.drawing import Drawing, Marks
 from modviz.view.facts import LEVEL, Facts
-
-_CELL = 56
-_LARGEST = 112
-_BETWEEN = 4
-_LAYER = 24
-_BELOW = 52
-#: Room for the outline of a selected picture at both ends of a line.
-_INSET = 4
-_LIGHT, _DARK = 244.0, 14.0
-
-
-def reduced(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The picture with blocks averaged until no side is longer than 112 pixels."""
-    factor = int(np.ceil(max(image.shape[:2]) / _LARGEST))
-    if factor == 1:
-        return image
-    h, w, d = (image.shape[0] // factor, image.shape[1] // factor, image.shape[2])
-    blocks = image[: h * factor, : w * factor].reshape(h, factor, w, factor, d)
-    return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
-
-
-def pixels(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A picture of values 0 .. 1, shape (H, W, 1 or 3), as (H, W, 3) bytes; grey: dark = 1."""
-    values = np.clip(np.nan_to_num(reduced(image)), 0, 1)
-    if values.shape[2] == 1:
-        values = np.repeat(_LIGHT + (_DARK - _LIGHT) * values, 3, axis=2)
-    else:
-        values = 255 * values
-    return np.asarray(np.rint(values), dtype=np.uint8)
-
-
-def png(image: NDArray[np.float32]) -> str:
-    """The same as a data address of a PNG file."""
-    buffer = BytesIO()
-    Image.fromarray(pixels(image)).save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _rgba(image: NDArray[np.float32]) -> NDArray[np.uint32]:
-    rgb = pixels(image)  # row 0 is painted at the low end of y, which points down here
-    alpha = np.full((*rgb.shape[:2], 1), 255, dtype=np.uint8)
-    return np.concatenate([rgb, alpha], axis=2).view(np.uint32)[..., 0]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Where the pictures of subcluster `i` stand."""
-
-    i: int
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Places of all pictures: layers follow each other, wrap, and share a line where they fit."""
-
-    size: tuple[int, int]
-    cells: list[Cell]
-    layers: list[tuple[float, float, str]]
-    height: int
-
-
-def arrange(facts: Facts) -> Gallery:
-    """Lay out the tested subclusters of all layers."""
-    w, h = _thumbnail(facts)
-    wide = max(2 * w + _BETWEEN, 116)
-    line = style.PAGE - 2 * _INSET
-    slots = max(1, int((line + 18) // (wide + 18)))
-    pitch = wide if slots == 1 else (line - wide) / (slots - 1)
-    tall = _LAYER + h + _BELOW
-    cells: list[Cell] = []
-    titles: list[tuple[float, float, str]] = []
-    slot, y = 0, 0.0
-    for layer in facts.hidden_layers:
-        members = [
-            i for i, s in enumerate(facts.subclusters) if s.layer == layer.name and facts.tested[i]
-        ]
-        if not members:
-            continue
-        if slot and slot + len(members) > slots:
-            slot, y = 0, y + tall
-        # lines of about the same length: eight pictures are four and four, not seven and one
-        lines = -(-len(members) // slots)
-        per_line = -(-len(members) // lines)
-        title = f"Layer {layer.number}"
-        if layer.name != title.lower():
-            title += f" · {layer.name}"
-        titles.append(
-            (_INSET + slot * pitch, y + 12, style.fit(title, min(len(members), slots) * pitch - 20))
-        )
-        for place, i in enumerate(members):
-            if place and place % per_line == 0:
-                slot, y = 0, y + tall - 12
-            cells.append(Cell(i, _INSET + slot * pitch, y + _LAYER))
-            slot += 1
-    return Gallery((w, h), cells, titles, int(y + tall))
-
-
-def _thumbnail(facts: Facts) -> tuple[int, int]:
-    """Width and height of a picture on the page: about 56 pixels, whole multiples of small ones."""
-    if facts.analysis.features is None:
-        return _CELL, _CELL
-    h, w = facts.analysis.features.images.shape[1:3]
-    longest = max(h, w)
-    times = max(2, round(_CELL / longest)) if 2 * longest <= _LARGEST else _LARGEST / longest
-    return max(8, round(w * times)), max(8, round(h * times))
+from modviz.view.gallery import Cell, Gallery
+from modviz.view.pictures import COARSE, resized, rgba
 
 
 def head(facts: Facts) -> str:
-    """HTML above the panel."""
-    if facts.analysis.features is None:
-        return style.header("Feature images", escape(facts.waiting("feature images")))
-    n = facts.n_image_controls
-    grey = facts.analysis.features.images.shape[3] == 1
-    say = (
-        "left: the input that drives the subcluster most; right: the same for its first random "
-        f"set; p of score · p of entropy against {style.plural(n, 'random set')}, bold at 0.05"
-    )
-    return style.header("Feature images", say + ("; darker = larger value" if grey else ""))
+    """HTML above the panel, a line for each kind of picture."""
+    results, tops = facts.analysis.features, facts.analysis.top_images
+    images = next((r.images for r in (results, tops) if r is not None), None)
+    level = ", bold at 0.05"
+    level += "; darker = larger value" if images is not None and images.shape[-1] == 1 else ""
+    said = []
+    if results is not None:
+        place, other = ("left", "right") if tops is None else ("top left", "top right")
+        sets = style.plural(facts.n_image_controls, "random set")
+        said.append(
+            f"{place}: the input that drives the subcluster most; {other}: the same for its first "
+            f"random set; p of score · p of entropy against {sets}{level}"
+        )
+    elif tops is None or facts.awaited("features"):
+        said.append(escape(facts.waiting("feature images")))
+    if tops is not None:
+        sets = style.plural(facts.controls_of("image_entropy"), "random set")
+        shown = "the real images that drive it most; " if tops.images is not None else ""
+        said.append(
+            f"{'below: ' if said else ''}{shown}entropy of the classes of its top "
+            f"{tops.numbers.shape[1]} images, 0 = all of one class; its p against {sets}"
+            f"{level if results is None else ''}"
+        )
+    alone = tops is not None and len(said) == 1
+    return style.header("Top images" if alone else "Feature images", "<br>".join(said))
+
+
+def head_height(facts: Facts) -> int:
+    """Pixels that the head takes."""
+    return style.HEADER + 16 * head(facts).count("<br>")
+
+
+@dataclass
+class _Marks:
+    """What is drawn, layer by layer."""
+
+    shown: list[tuple[NDArray[np.uint32], float, float, float, float]] = field(default_factory=list)
+    blanks: Marks = field(default_factory=list)
+    bars: Marks = field(default_factory=list)
+    words: Marks = field(default_factory=list)
+    bold: Marks = field(default_factory=list)
+    hits: Marks = field(default_factory=list)
+
+    def picture(
+        self, image: NDArray[np.float32] | None, x: float, y: float, w: int, h: int
+    ) -> None:
+        """A picture in a thin frame, or an empty place for one that is not there."""
+        if image is None:
+            self.blanks.append((x, y, x + w, y + h, style.BAND))
+        else:
+            self.blanks.append((x - 0.5, y - 0.5, x + w + 0.5, y + h + 0.5, style.LINE))
+            self.shown.append((rgba(image), x, y, w, h))
+
+    def name(self, facts: Facts, i: int, x: float, y: float) -> None:
+        """The name of a subcluster."""
+        self.bold.append((x, y, facts.names[i], style.INK))
+
+    def p_value(self, facts: Facts, statistic: str, i: int, x: float, y: float) -> float:
+        """A p, bold at the level; gives where it ends."""
+        p = facts.p(statistic, i)
+        text = style.p_text(p, facts.controls_of(statistic))
+        strong = p <= LEVEL
+        marks = self.bold if strong else self.words
+        marks.append((x, y, text, style.INK if strong else style.TEXT))
+        return x + style.text_width(text, bold=strong)
 
 
 def draw(facts: Facts | None) -> Drawing:
-    """Thumbnails by layer, each with its first control beside it, its name, units and p."""
-    shown: list[tuple[NDArray[np.uint32], float, float, float, float]] = []
-    blanks: Marks = []
-    bars: Marks = []
-    words: Marks = []
-    bold: Marks = []
-    hits: Marks = []
-    height = 40
+    """The pictures by layer, with names, units and p below each subcluster's."""
+    marks, height = _Marks(), 40
     if facts is not None:
-        gallery = arrange(facts)
-        height = gallery.height
-        w, h = gallery.size
-        second = w + _BETWEEN
-        words += [(x, y, text, style.MUTED) for x, y, text in gallery.layers]
-        for cell in gallery.cells:
-            i, x, y = cell.i, cell.x, cell.y
-            s, results = facts.subclusters[i], facts.analysis.features
-            for left, pictures in (
-                (x, None if results is None else results.images),
-                (x + second, None if results is None else results.control_images),
-            ):
-                if pictures is None or np.isnan(pictures[i]).any():
-                    blanks.append((left, y, left + w, y + h, style.BAND))
-                else:
-                    blanks.append((left - 0.5, y - 0.5, left + w + 0.5, y + h + 0.5, style.LINE))
-                    shown.append((_rgba(pictures[i]), left, y, w, h))
-            bars.append((x, y + h + 2, x + w, y + h + 6, facts.colors[i]))
-            bars.append((x + second, y + h + 2, x + second + w, y + h + 6, style.LINE))
-            bold.append((x, y + h + 16, s.name, style.INK))
-            words.append((x + second, y + h + 16, "random set", style.MUTED))
-            words.append((x, y + h + 30, style.plural(len(s.units), "unit"), style.MUTED))
-            _p_values(facts, i, x + max(second, 60), y + h + 30, words, bold)
-            right = max(x + second + w, x + 116)
-            hits.append((x - 3, y - 5, right + 3, y + h + 39, s.name, _tip(facts, i)))
+        places = gallery.arrange(facts)
+        height = places.height
+        marks.words += [(x, y, text, style.MUTED) for x, y, text in places.layers]
+        for cell in places.cells:
+            if places.pair:
+                _draw_pair(facts, marks, places, cell)
+            if places.tops:
+                _draw_tops(facts, marks, places, cell)
+            x, y, name = cell.x, cell.y, facts.names[cell.i]
+            right, bottom = x + places.wide + 3, y + places.tall
+            marks.hits.append((x - 3, y - 5, right, bottom, name, _tip(facts, cell.i)))
     return Drawing(
         style.PAGE,
         height,
         {
-            "blanks": drawing.rectangles(blanks, "fill", fill_color="fill"),
-            "pictures": drawing.pictures(shown),
-            "bars": drawing.rectangles(bars, "fill", fill_color="fill"),
-            "words": drawing.labels(words, "ink", text_color="ink"),
-            "bold": drawing.labels(bold, "ink", text_color="ink", text_font_style="bold"),
-            "hits": drawing.hits(hits),
+            "blanks": drawing.rectangles(marks.blanks, "fill", fill_color="fill"),
+            "pictures": drawing.pictures(marks.shown),
+            "bars": drawing.rectangles(marks.bars, "fill", fill_color="fill"),
+            "words": drawing.labels(marks.words, "ink", text_color="ink"),
+            "bold": drawing.labels(marks.bold, "ink", text_color="ink", text_font_style="bold"),
+            "hits": drawing.hits(marks.hits),
         },
     )
 
 
-def _p_values(
-    facts: Facts,
-    i: int,
-    x: float,
-    y: float,
-    words: Marks,
-    bold: Marks,
-) -> None:
-    """Write p of score · p of entropy, each bold on its own at the level."""
+def _units(facts: Facts, i: int) -> str:
+    return style.plural(len(facts.subclusters[i].units), "unit")
+
+
+def _draw_pair(facts: Facts, marks: _Marks, places: Gallery, cell: Cell) -> None:
+    """The optimised picture and that of a random set, with name, units and the p of both."""
+    i, x, y, second = cell.i, cell.x, cell.y, cell.x + places.second
+    w, h = places.size
+    results = facts.analysis.features
+    for left, pictures, color in (
+        (x, None if results is None else results.images, facts.colors[i]),
+        (second, None if results is None else results.control_images, style.LINE),
+    ):
+        there = pictures is not None and not np.isnan(pictures[i]).all()
+        marks.picture(pictures[i] if there and pictures is not None else None, left, y, w, h)
+        marks.bars.append((left, y + h + gallery.BAR, left + w, y + h + gallery.BAR + 4, color))
+    marks.name(facts, i, x, y + h + gallery.FIRST)
+    marks.words.append((second, y + h + gallery.FIRST, "random set", style.MUTED))
+    line, at = y + h + gallery.SECOND, x + places.beside
+    marks.words.append((x, line, _units(facts, i), style.MUTED))
     if not facts.pictured[i]:
-        words.append((x, y, "–", style.MUTED))
+        marks.words.append((at, line, "–", style.MUTED))
         return
-    for place, statistic in enumerate(("score", "entropy")):
-        p = facts.p(statistic, i)
-        text = style.p_text(p, facts.n_image_controls)
-        if place:
-            words.append((x, y, "·", style.MUTED))
-            x += 6
-        strong = p <= LEVEL
-        (bold if strong else words).append((x, y, text, style.INK if strong else style.TEXT))
-        x += style.text_width(text, bold=strong) + 4
+    at = marks.p_value(facts, "score", i, at, line)
+    marks.words.append((at + 4, line, "·", style.MUTED))
+    marks.p_value(facts, "entropy", i, at + 10, line)
+
+
+def _draw_tops(facts: Facts, marks: _Marks, places: Gallery, cell: Cell) -> None:
+    """The real images, and below them the entropy of their classes with its p."""
+    i, x, y = cell.i, cell.x, cell.y
+    tops, (w, h) = facts.analysis.top_images, places.small
+    corners = places.corners()
+    if tops is None:
+        for dx, dy in corners:
+            marks.picture(None, x + dx, y + dy, w, h)
+    elif tops.images is not None and facts.topped[i]:
+        for (dx, dy), image in zip(corners, tops.images[i], strict=False):
+            small = max(image.shape[:2]) <= COARSE
+            marks.picture(image if small else resized(image, w, h), x + dx, y + dy, w, h)
+    line = y + places.tops_from + places.tops_height + gallery.BELOW_TOPS
+    if not places.pair:
+        end = line - gallery.BELOW_TOPS
+        marks.bars.append(
+            (x, end + gallery.BAR, x + places.wide, end + gallery.BAR + 4, facts.colors[i])
+        )
+        marks.name(facts, i, x, end + gallery.FIRST)
+        marks.words.append((x + places.beside, end + gallery.FIRST, _units(facts, i), style.MUTED))
+        line = end + gallery.SECOND
+    if not facts.topped[i]:
+        marks.words.append((x, line, "–", style.MUTED))
+        return
+    entropy = float(facts.table["image_entropy"].iloc[i])
+    marks.words.append((x, line, f"{entropy:.2f} nats", style.MUTED))
+    marks.words.append((x + places.beside, line, "p", style.MUTED))
+    marks.p_value(facts, "image_entropy", i, x + places.beside + 10, line)
 
 
 def _tip(facts: Facts, i: int) -> str:
     s = facts.subclusters[i]
-    lines = [f"<b>{s.name}</b> {style.plural(len(s.units), 'unit')}, {escape(s.layer)}"]
+    lines = [f"<b>{s.name}</b> {_units(facts, i)}, {escape(s.layer)}"]
     for statistic in ("score", "entropy") if facts.pictured[i] else ():
         value = float(facts.table[statistic].iloc[i])
         p, q = facts.p(statistic, i), facts.q(statistic, i)
@@ -222,4 +185,4 @@ def _tip(facts: Facts, i: int) -> str:
         lines.append(
             f"{statistic} {shown}, p {style.p_text(p, facts.n_image_controls)}, q {style.q_text(q)}"
         )
-    return "<br>".join(lines)
+    return "<br>".join(lines + top_images.tip(facts, i))

@@ -42,9 +42,15 @@ class Tile:
 
 
 def sorted_units(partition: Partition) -> Ints:
-    """All units by cluster, then layer, then number; those in no cluster last."""
+    """All units by cluster, then layer, then number; those in no cluster last.
+
+    Those of a local partition by layer, then cluster: nothing joins its clusters across layers.
+    """
     labels = partition.labels
     clusters = np.where(labels < 0, partition.n_clusters, labels)
+    if partition.scope == "local":
+        sizes = [layer.n_units for layer in partition.graph.layers]
+        return np.lexsort((clusters, np.repeat(np.arange(len(sizes)), sizes))).astype(np.int64)
     return np.argsort(clusters, kind="stable").astype(np.int64)
 
 

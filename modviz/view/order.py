@@ -52,11 +52,23 @@ class Sorted:
 
     @cached_property
     def clusters(self) -> list[tuple[int, int, int]]:
-        """(cluster, start, stop) of each cluster in the matrix; -1 = in no cluster."""
+        """(cluster, start, stop) of each cluster in the matrix; -1 = in no cluster.
+
+        In a local partition the clusters of every layer, one layer after the other.
+        """
+        if self.partition.scope == "local":
+            return [(run.cluster, run.start, run.stop) for run in self.runs]
         spans: dict[int, tuple[int, int]] = {}
         for run in self.runs:
             spans[run.cluster] = (spans.get(run.cluster, (run.start, 0))[0], run.stop)
         return [(cluster, *span) for cluster, span in spans.items()]
+
+    @property
+    def borders(self) -> list[int]:
+        """Where lines divide the matrix: between clusters, or in a local partition layers."""
+        if self.partition.scope == "local":
+            return [int(start) for start in self.partition.graph.offsets[1:-1]]
+        return [start for _, start, _ in self.clusters[1:]]
 
     @cached_property
     def overview(self) -> matrix.Tile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from modviz.core.analysis import STATISTICS
+from modviz.core.analysis import IMAGE_ENTROPY, STATISTICS
 from modviz.view import style
 from modviz.view.evidence import line
 from modviz.view.facts import LEVEL, Facts
@@ -29,9 +29,18 @@ def summary(facts: Facts) -> str:
         f"{style.plural(len(facts.names), 'subcluster')}"
     )
     words = (
-        f"Normalised cut {partition.ncut:.2f}, from 0 to {k}: lower is more modular; about "
+        f"Normalised cut {facts.cut}, from 0 to {k}: lower is more modular; about "
         f"{k - 1} is what a random partition gives."
     )
+    if facts.local:
+        clusters = facts.clusters_cut
+        where = where.replace(style.plural(k, "cluster"), f"up to {k} clusters a layer")
+        words = (
+            "Each layer is clustered by itself: equal letters in different layers have nothing to "
+            f"do with each other. Normalised cut {facts.cut} in the mean of the layers, from 0 to "
+            f"{clusters:.3g}: lower is more modular; about {clusters - 1:.3g} is what random "
+            "partitions give."
+        )
     lines = [
         '<div class="card"><div class="name">Whole partition</div>',
         f'<div class="where">{where}</div><p>{words}</p>',
@@ -41,6 +50,9 @@ def summary(facts: Facts) -> str:
     lines += [
         line(s.name.capitalize(), *_statistic_words(facts, s.name, s.question)) for s in STATISTICS
     ]
+    if facts.whole(IMAGE_ENTROPY.name) is not None:
+        said = _statistic_words(facts, IMAGE_ENTROPY.name, IMAGE_ENTROPY.question)
+        lines.append(line("Top images", *said))
     left_out = [
         f"{name} ({len(s.units)})"
         for name, s, tested in zip(facts.names, facts.subclusters, facts.tested, strict=True)
@@ -69,10 +81,18 @@ def in_words(facts: Facts) -> list[str]:
     partition = facts.analysis.partition
     k = partition.n_clusters
     clusters = style.plural(k, "cluster")
+    separate = "networks" if partition.graph.edges == "weights" else "groups of units"
     cut = (
-        f"{clusters} with a normalised cut of {partition.ncut:.2f}: 0 would be {k} separate "
-        f"networks, and about {k - 1} is what a random partition gives."
+        f"{clusters} with a normalised cut of {facts.cut}: 0 would be {k} separate "
+        f"{separate}, and about {k - 1} is what a random partition gives."
     )
+    if facts.local:
+        cut = (
+            f"Each layer has up to {k} clusters of its own; equal letters in different layers have "
+            f"nothing to do with each other. Their normalised cut is {facts.cut} in the mean of "
+            f"the layers: 0 would be separate {separate}, and about {facts.clusters_cut - 1:.3g} "
+            "is what random partitions give."
+        )
     tested = (
         f"{style.plural(int(facts.tested.sum()), 'subcluster')} (a cluster's units in one layer)"
     )
@@ -80,7 +100,7 @@ def in_words(facts: Facts) -> list[str]:
         tested += f" against {style.plural(facts.n_controls, 'random set')} of units each"
     said = [cut, f"Tested: {tested}."] + [
         f"{statistic.question} {_answer(facts, statistic.name)}"
-        for statistic in STATISTICS
+        for statistic in (*STATISTICS, IMAGE_ENTROPY)
         if facts.whole(statistic.name) is not None
     ]
     if facts.analysis.status != "complete":

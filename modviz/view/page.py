@@ -24,7 +24,7 @@ from modviz.view.panels import Panels
 
 _WELCOME = (
     '<div class="empty"><div class="lead">Choose the layers and the number of clusters, then press '
-    'Run.</div><div class="more">The partition of the network appears first, with its weights '
+    'Run.</div><div class="more">The partition of the network appears first, with its edges '
     "sorted by cluster; then, subcluster by subcluster, what the network loses without it beside "
     "what it loses without random units, and the input that drives it most.</div></div>"
 )
@@ -93,7 +93,11 @@ class Page:
             self._panels.show_partition(facts)
         if state or before is None or before.lesions is not analysis.lesions:
             self._panels.show_lesions(facts)
-        if state or before is None or before.features is not analysis.features:
+        pictures = before is None or (before.features, before.top_images) != (
+            analysis.features,
+            analysis.top_images,
+        )
+        if state or pictures:
             self._panels.show_features(facts)
         self._welcome.visible = False
         self._panels.layout.visible = True

@@ -156,7 +156,7 @@ class Panels:
     def show_partition(self, facts: Facts) -> None:
         """Draw the partition anew; the matrix is shown whole again."""
         order = Sorted(facts)
-        height = clusters.height(facts.analysis.partition.n_clusters)
+        height = clusters.height(clusters.n_rows(facts))
         self._heads["partition"].text = partition.head(facts)
         self._heads["adjacency"].text = adjacency.head(facts, order)
         self._partition.update(partition.draw(facts, height))
@@ -179,7 +179,9 @@ class Panels:
     def show_features(self, facts: Facts) -> None:
         """Draw the gallery anew."""
         self._gallery.update(features.draw(facts))
-        self._heads["features"].text = features.head(facts)
+        self._heads["features"].update(
+            text=features.head(facts), height=features.head_height(facts)
+        )
 
     def show_tile(self, tile: matrix.Tile) -> None:
         """Put part of the matrix into its picture."""

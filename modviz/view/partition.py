@@ -23,11 +23,10 @@ def head(facts: Facts) -> str:
     partition = facts.analysis.partition
     units = sum(layer.n_units for layer in facts.hidden_layers)
     clusters = style.plural(partition.n_clusters, "cluster")
-    return style.header(
-        "Partition",
-        f"{clusters} of {style.plural(units, 'hidden unit')}, "
-        f"normalised cut {partition.ncut:.2f} of {partition.n_clusters}",
-    )
+    cut = f"normalised cut {facts.cut} of {facts.clusters_cut:.3g}"
+    if facts.local:
+        return style.header("Partition", f"each layer by itself: letters are per layer; mean {cut}")
+    return style.header("Partition", f"{clusters} of {style.plural(units, 'hidden unit')}, {cut}")
 
 
 def draw(facts: Facts | None, height: int) -> Drawing:

@@ -8,18 +8,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import bokeh
 from bokeh.embed import components
 
 from modviz.core.analysis import Analysis
 from modviz.core.files import replacing
-from modviz.view import style
+from modviz.view import standalone, style
 from modviz.view.facts import Facts
 from modviz.view.overview import in_words
 from modviz.view.page import Page
 
-#: The two scripts that the page needs, read from the installed wheel: nothing comes from a network.
-_SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")
 _CSS = f"""
 * {{ box-sizing: border-box; }}
 body {{ margin: 0; background: #fff; color: {style.TEXT}; font: 13px/18px {style.FONT};
@@ -38,10 +35,6 @@ details {{ font-size: 11px; line-height: 16px; color: {style.MUTED}; }}
 summary {{ cursor: pointer; }}
 td {{ padding: 0 8px 0 0; vertical-align: top; overflow-wrap: anywhere; }}
 """
-_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; font-src data:"
-)
 
 
 def report(analysis: Analysis, path: str | os.PathLike[str]) -> Path:
@@ -75,26 +68,13 @@ def render(analysis: Analysis) -> str:
     page = Page(analysis)
     card, panels = page.document.roots
     script, divs = components({"card": card, "page": panels}, wrap_script=False)
-    static = Path(bokeh.__file__).parent / "server" / "static" / "js"
-    scripts = [(static / name).read_text(encoding="utf-8") for name in _SCRIPTS]
-    body = "\n".join(f"<script>{_inline(text)}</script>" for text in (*scripts, script))
     facts = Facts(analysis)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>Modularity report: {escape(analysis.model_name)}</title>\n<style>{_CSS}</style>\n"
-        "</head>\n<body>\n<main>\n<aside>\n"
-        f"<h1>Modularity report</h1>\n{_what(facts)}\n{_summary(facts)}\n"
+    body = (
+        f"<main>\n<aside>\n<h1>Modularity report</h1>\n{_what(facts)}\n{_summary(facts)}\n"
         f'<div id="card">{divs["card"]}</div>\n</aside>\n<div id="page">{divs["page"]}\n'
-        "<noscript>The panels need JavaScript; the file brings its own.</noscript></div>\n</main>\n"
-        f"{body}\n</body>\n</html>\n"
+        "<noscript>The panels need JavaScript; the file brings its own.</noscript></div>\n</main>"
     )
-
-
-def _inline(script: str) -> str:
-    """A script that cannot end its own element."""
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return standalone.html(f"Modularity report: {analysis.model_name}", _CSS, body, script)
 
 
 def _what(facts: Facts) -> str:
@@ -102,7 +82,12 @@ def _what(facts: Facts) -> str:
     analysis = facts.analysis
     graph = analysis.partition.graph
     layers = ", ".join(f"{escape(la.name)} ({la.n_units:,})" for la in graph.layers)
-    meaning = "absolute weights" if graph.edges == "weights" else f"{graph.edges} of units"
+    meaning = {
+        "weights": "absolute weights",
+        "activations": "squared rank correlations of activations",
+    }.get(graph.edges, graph.edges)
+    if facts.local:
+        meaning += "; each layer clustered by itself, letters are per layer"
     images = ""
     if analysis.lesions is not None:
         intact = style.percent(float(analysis.lesions.intact.mean()))

@@ -217,6 +217,13 @@ CSS: Final = f"""
 .card .pictures {{ display: flex; gap: 10px; align-items: flex-start; }}
 .card .pictures img {{ width: 72px; flex: none; height: auto; display: block;
   image-rendering: pixelated; border: 1px solid {LINE}; }}
+.card .tops {{ display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 6px 7px;
+  padding: 3px 0 7px; }}
+.card .tops img {{ width: 100%; height: auto; display: block; border: 1px solid {LINE};
+  box-sizing: border-box; }}
+.card .tops img.coarse {{ image-rendering: pixelated; }}
+.card .tops div {{ font-size: 10px; line-height: 14px; color: {MUTED}; text-align: center;
+  overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
 .several {{ font-size: 11px; line-height: 16px; color: {TEXT}; background: {BAND};
   border-radius: 4px; padding: 5px 8px; margin-bottom: 8px; }}
 .card b.hit {{ color: {INK}; }}

@@ -24,6 +24,11 @@ from modviz.widgets.settings import layer_span
 
 _LABEL = {"description_width": "100px"}
 
+#: What the selectors show for each choice of `modviz.core.settings`.
+EDGES = {"weights": "weights", "activations": "activations"}
+SCOPES = {"global": "all layers together", "local": "each layer by itself"}
+NORMS = {"l1": "L1: sum", "induced": "induced, as the authors", "l2": "L2"}
+
 
 def _html(text: str = "", name: str = "") -> Any:
     block = w.HTML(text)
@@ -38,6 +43,17 @@ def _section(*children: Any, name: str) -> Any:
     box.add_class("modviz-section")
     box.add_class(name)
     return box
+
+
+def _choice(description: str, words: Mapping[str, str], value: str, help_: str) -> Any:
+    """A selector of one keyword's values, in words."""
+    return w.Dropdown(
+        options=[(word, name) for name, word in words.items()],
+        value=value,
+        description=description,
+        tooltip=help_,
+        style=_LABEL,
+    )
 
 
 def group(*blocks: Any) -> Any:
@@ -87,6 +103,11 @@ class RunControls:
             continuous_update=False,
             style=_LABEL,
         )
+        self.edges = _choice("Edges", EDGES, start.edges, "What connects units")
+        self.scope = _choice("Scope", SCOPES, start.scope, "What is clustered together")
+        self.kernel_norm = _choice(
+            "Norm", NORMS, start.kernel_norm, "How a kernel or a channel's map becomes one number"
+        )
         self.n_controls = w.BoundedIntText(
             start.n_controls,
             min=1,
@@ -118,6 +139,10 @@ class RunControls:
         self.bar = w.FloatProgress(0, min=0, max=1)
         self.message = _html(name="modviz-note")
         self._settings = [self.n_clusters, self.n_controls, self.features, self.seed]
+        self._graph = [self.edges, self.scope]
+        if any(layer.kind.startswith("conv") for layer in hidden):
+            self._graph.append(self.kernel_norm)  # elsewhere there is nothing that it changes
+        self._settings += self._graph
         if self.layers is not None:
             self._settings.append(self.layers)
             self.layers.observe(self._name_layers, "index")
@@ -132,7 +157,7 @@ class RunControls:
                 _html("Partition", "modviz-header"),
                 *([] if self.layers is None else [self.layers]),
                 self.layer_names,
-                *([] if self._own is not None else [self.n_clusters]),
+                *([] if self._own is not None else [self.n_clusters, *self._graph]),
                 name="modviz-partition",
             ),
             _section(
@@ -193,6 +218,12 @@ class RunControls:
             first, last = self.layers.index
             whole = (first, last) == (0, len(self._hidden) - 1)
             chosen["layers"] = None if whole else tuple(self.layers.value)
+        if self._own is None:
+            chosen |= {"edges": self.edges.value, "scope": self.scope.value}
+            if self.kernel_norm in self._graph:
+                chosen["kernel_norm"] = self.kernel_norm.value
+            if self.edges.value == "weights":
+                chosen.pop("activation_images", None)  # they wait for the other edges
         return chosen | {
             "n_clusters": self.n_clusters.value,
             "n_controls": self.n_controls.value,
@@ -229,6 +260,10 @@ def fixed_settings(analysis: Analysis) -> Any:
         for key, word in (("n_clusters", "clusters"), ("n_controls", "controls"))
         if key in settings
     ]
+    if settings.get("edges") == "activations":
+        words.append("edges of activations")
+    if settings.get("scope") == "local":
+        words.append(SCOPES["local"])
     if "seed" in settings:
         words.append(f"seed {settings['seed']}")
     made = f"Made with {', '.join(words)}. " if words else ""

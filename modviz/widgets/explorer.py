@@ -93,7 +93,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._error: BaseException | None = None
         self._before: Analysis | None = None
         self._controls: RunControls | None = None
-        self._name = type(model).__name__ if analysis is None else analysis.model_name
+        self._name = "" if analysis is None else analysis.model_name
         if model is not None:
             self._controls = self._run_controls(settings or {})
         with _DRAWING:
@@ -123,7 +123,11 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         from modviz.measure import run
 
         start = checked(settings, run.analyze)
-        self._hidden = run.hidden_layers(self._model, self._data)
+        layout = {name: settings[name] for name in ("head", "connections") if name in settings}
+        self._hidden = run.hidden_layers(self._model, self._data, **layout)
+        module = run.module_of(self._model)
+        self._name = type(module).__name__
+        self._n_weights = sum(parameter.numel() for parameter in module.parameters())
         return RunControls(self._hidden, start, settings)
 
     def _assemble(self, analysis: Analysis | None) -> None:
@@ -332,8 +336,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     def _describe(self) -> None:
         lines = [self._name]
         if self._controls is not None:
-            parameters = sum(p.numel() for p in self._model.parameters())
-            lines = [f"{self._name} · {len(self._hidden)} hidden layers · {parameters:,} weights"]
+            layers = f"{len(self._hidden)} hidden layers"
+            lines = [f"{self._name} · {layers} · {self._n_weights:,} weights"]
         if self.analysis is not None and self.analysis.lesions is not None:
             lesions = self.analysis.lesions
             accuracy = f"{100 * float(lesions.intact.mean()):.1f} %"

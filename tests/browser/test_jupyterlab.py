@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from modviz.core.analysis import Analysis, LesionResults, size_rule
 from modviz.core.graph import Layer, NeuronGraph
-from modviz.core.partition import spectral_partition
+from modviz.core.spectral import spectral_partition
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from modviz.core.analysis import Analysis, FeatureResults, LesionResults, size_rule
+from modviz.core.analysis import Analysis, FeatureResults, LesionResults, TopImages, size_rule
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.partition import Partition
 from modviz.view.report import report
@@ -60,7 +60,23 @@ def analysis() -> Analysis:
         rng.random(6), rng.random(6), rng.random((6, 19)), rng.random((6, 19)), *noise
     )
     names = ("cat", "dog", "<b>owl</b>", "fox")
-    return Analysis(partition, size_rule(partition), names, lesions=lesions, features=features)
+    tops = TopImages(
+        np.linspace(0, 1, 6),
+        rng.random((6, 19)),
+        np.ones((6, 10)),
+        np.arange(60).reshape(6, 10),
+        np.arange(60).reshape(6, 10) % 4,
+        rng.random((6, 10, 20, 20, 3)).astype(np.float32),
+        n_images=400,
+    )
+    return Analysis(
+        partition,
+        size_rule(partition),
+        names,
+        lesions=lesions,
+        features=features,
+        top_images=tops,
+    )
 
 
 @pytest.fixture
@@ -119,6 +135,23 @@ def test_shift_adds_and_an_empty_place_clears(opened: Any) -> None:
     opened.page.mouse.click(empty.x + 68, empty.y)  # between two pictures
     wait_for_marks(opened)
     expect(card).to_contain_text("Whole partition")
+
+
+def test_the_card_shows_ten_real_images_in_two_lines(opened: Any) -> None:
+    opened.click(opened.place(*GALLERY, name="B1"))
+    wait_for_marks(opened, "B1")
+    images = opened.page.locator("#card .tops img")
+    expect(images).to_have_count(10)
+    boxes = [image.bounding_box() for image in images.all()]
+    assert len({round(box["y"]) for box in boxes}) == 2
+    assert len({round(box["x"]) for box in boxes}) == 5
+    assert len({(round(box["width"]), round(box["height"])) for box in boxes}) == 1
+    # decoded, so the report's content policy lets them in
+    widths = images.evaluate_all("(all) => all.map((image) => image.naturalWidth)")
+    assert widths == [20] * 10
+    owl, fox = "<b>owl</b>", "fox"  # B1 has the images 10 .. 19, image n is of class n % 4
+    names = [owl, fox, "cat", "dog", owl, fox, "cat", "dog", owl, fox]
+    expect(opened.page.locator("#card .tops > div")).to_have_text(names)
 
 
 def test_a_row_of_the_table_takes_the_whole_cluster(opened: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from modviz.core.analysis import Analysis, FeatureResults, LesionResults, size_rule
+from modviz.core.analysis import Analysis, FeatureResults, LesionResults, TopImages, size_rule
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.partition import Partition
 
@@ -92,6 +92,15 @@ def small_analysis(chain) -> Analysis:
             entropy_controls=entropy_controls,
             images=pictures,
             control_images=1 - pictures,
+        ),
+        top_images=TopImages(
+            entropy=np.array([0.0, 1.0, 0.5, 2.0]),
+            entropy_controls=np.tile(np.r_[0.5, np.ones(18)], (4, 1)),
+            drives=np.tile([3.0, 2.0], (4, 1)),
+            numbers=np.arange(8).reshape(4, 2),
+            labels=np.arange(8).reshape(4, 2) % 3,
+            images=rng.random((4, 2, 6, 5, 1)).astype(np.float32),
+            n_images=300,
         ),
         settings={"n_clusters": 2, "seed": 0, "layers": None},
         model_name="two layers",

@@ -18,6 +18,7 @@ COLUMNS = [
     "score_p", "score_q", "score_effect",
     "entropy_p", "entropy_q", "entropy_effect",
     "accuracy_change_low", "accuracy_change_high",
+    "image_entropy", "image_entropy_p", "image_entropy_q", "image_entropy_effect",
 ]  # fmt: skip
 
 
@@ -64,9 +65,27 @@ def test_a_lesion_without_any_effect_is_undefined_and_no_evidence(small_analysis
     assert row["range_p"] == 1.0
     assert np.isnan(row["range_effect"])
     summary = small_analysis.summary()
-    assert summary["undefined"].tolist() == [0, 1, 0, 0]
+    assert summary["undefined"].tolist() == [0, 1, 0, 0, 0]
     # a strict rule would call the same row the best there is
     assert small_analysis.p_values("range", ties="strict")[1] == 0.05
+
+
+def test_the_class_entropy_of_top_images_is_tested_like_the_others(small_analysis):
+    table = small_analysis.table()
+    # the controls of each: 0.5 once, 1.0 eighteen times; ties count
+    assert table["image_entropy_p"].tolist() == [0.05, 1.0, 0.1, 1.0]
+    assert table["image_entropy_q"].tolist() == pytest.approx([0.2, 1.0, 0.2, 1.0])
+    mean = 18.5 / 19
+    assert table["image_entropy_effect"].tolist() == pytest.approx(
+        [0.0, 2 / (1 + mean), 1 / (0.5 + mean), 4 / (2 + mean)]
+    )
+    tops = replace(small_analysis.top_images, entropy=np.array([np.nan, 1.0, 0.5, 2.0]))
+    partial = replace(small_analysis, top_images=tops)
+    assert partial.measured("image_entropy").tolist() == [False, True, True, True]
+    assert partial.summary().loc["image_entropy", "n"] == 3
+    # without them the summary is that of the four statistics of the method
+    four = replace(small_analysis, top_images=None).summary()
+    assert four.index.tolist() == [s.name for s in STATISTICS]
 
 
 def test_the_table_is_a_copy(small_analysis):
@@ -84,10 +103,10 @@ def test_class_changes(small_analysis):
 
 def test_summary_combines_the_rows_of_the_table(small_analysis):
     table, summary = small_analysis.table(), small_analysis.summary()
-    assert summary.index.tolist() == ["accuracy", "range", "score", "entropy"]
-    assert summary["n"].tolist() == [4, 4, 4, 4]
-    assert summary["resolution"].tolist() == [0.05] * 4
-    assert summary["rejected"].tolist() == [0] * 4
+    assert summary.index.tolist() == ["accuracy", "range", "score", "entropy", "image_entropy"]
+    assert summary["n"].tolist() == [4] * 5
+    assert summary["resolution"].tolist() == [0.05] * 5
+    assert summary["rejected"].tolist() == [0] * 5
     p = table["accuracy_p"]
     assert summary.loc["accuracy", "fisher_p"] == statistics.fisher(p, 19).p
     # the undefined range is no evidence: it does not enter Fisher's test
@@ -147,13 +166,14 @@ def test_rows_that_were_not_measured_stay_empty(small_analysis):
 
 
 def test_nothing_measured_yet(small_analysis):
-    bare = replace(small_analysis, lesions=None, features=None, status="running")
+    bare = replace(small_analysis, lesions=None, features=None, top_images=None, status="running")
     table = bare.table()
     assert table.columns.tolist() == COLUMNS
     assert table.drop(columns=["layer", "cluster", "size"]).isna().all(axis=None)
     assert bare.summary()["n"].tolist() == [0, 0, 0, 0]
     assert bare.class_changes().shape == (4, 3)
     assert bare.samples("score") is None
+    assert bare.samples("image_entropy") is None
     assert "not measured" in repr(bare)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 import modviz
 from modviz.core import bundle
+from modviz.core.partition import LayerCut, Partition
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_round_trip_gives_the_same_analysis(small_analysis, saved):
     for name in ("class_names", "settings", "model_name", "status"):
         assert getattr(loaded, name) == getattr(small_analysis, name)
     assert np.array_equal(loaded.tested, small_analysis.tested)
-    for part in ("lesions", "features"):
+    for part in ("lesions", "features", "top_images"):
         before, after = getattr(small_analysis, part), getattr(loaded, part)
         for f in fields(before):
             value, expected = getattr(after, f.name), getattr(before, f.name)
@@ -62,12 +63,33 @@ def test_round_trip_gives_the_same_analysis(small_analysis, saved):
 
 
 def test_round_trip_without_measurements(small_analysis, tmp_path):
-    bare = replace(small_analysis, lesions=None, features=None, status="cancelled")
+    bare = replace(small_analysis, lesions=None, features=None, top_images=None, status="cancelled")
     bare.save(tmp_path / "bare.modviz")
     loaded = modviz.load(str(tmp_path / "bare.modviz"))
     assert loaded.lesions is None
     assert loaded.features is None
+    assert loaded.top_images is None
     assert loaded.status == "cancelled"
+
+
+def test_top_images_without_pictures_come_back(small_analysis, tmp_path):
+    signals = replace(small_analysis.top_images, images=None)
+    replace(small_analysis, top_images=signals).save(tmp_path / "s.modviz")
+    loaded = modviz.load(tmp_path / "s.modviz").top_images
+    assert loaded.images is None
+    assert np.array_equal(loaded.numbers, signals.numbers)
+
+
+def test_a_file_from_before_top_images_opens(small_analysis, saved):
+    header = {k: v for k, v in header_of(saved).items() if not k.startswith("top_images")}
+    header["settings"].pop("top_images", None)
+    gone = {f"top_images__{f.name}.npy": None for f in fields(small_analysis.top_images)}
+    rewrite(saved, **{"analysis.json": json.dumps(header).encode()}, **gone)
+    loaded = modviz.load(saved)
+    assert loaded.top_images is None
+    expected = replace(small_analysis, top_images=None)
+    pd.testing.assert_frame_equal(loaded.table(), expected.table(), check_exact=True)
+    pd.testing.assert_frame_equal(loaded.summary(), expected.summary(), check_exact=True)
 
 
 def test_a_failed_save_leaves_the_old_file_and_no_other(small_analysis, saved, monkeypatch):
@@ -169,3 +191,24 @@ def test_damage_anywhere_is_a_bundle_error(small_analysis, saved):
             else:
                 pd.testing.assert_frame_equal(loaded.table(), expected)
     assert refused > 250
+
+
+def test_a_local_partition_keeps_its_scope_and_cuts(small_analysis, tmp_path):
+    before = small_analysis.partition
+    cuts = (LayerCut(2, 0.75), LayerCut(1, np.nan))
+    local = Partition(before.labels, 2, before.graph, scope="local", cuts=cuts)
+    replace(small_analysis, partition=local).save(tmp_path / "local.modviz")
+    loaded = modviz.load(tmp_path / "local.modviz").partition
+    assert loaded.scope == "local"
+    assert [cut.n_clusters for cut in loaded.cuts] == [2, 1]
+    assert loaded.ncut == local.ncut == 0.75
+
+
+def test_a_file_from_before_there_were_scopes_is_global(small_analysis, saved):
+    header = header_of(saved)
+    older = {key: value for key, value in header.items() if key not in ("scope", "cuts")}
+    assert len(older) == len(header) - 2
+    rewrite(saved, **{"analysis.json": json.dumps(older).encode()})
+    loaded = modviz.load(saved).partition
+    assert (loaded.scope, loaded.cuts) == ("global", ())
+    assert loaded.ncut == small_analysis.partition.ncut

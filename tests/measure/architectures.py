@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class Residual(nn.Module):
@@ -127,7 +128,129 @@ class Reused(nn.Module):
         return self.out(self.again(self.again(x).relu()).relu())
 
 
-ARCHITECTURES = (Residual, Dense, Shuffled, Gated, ChannelsLast, Reused)
+class Functional(nn.Module):
+    """No modules at all: parameters and functions, each kind of matrix product once."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Parameter(torch.randn(6, 1, 3, 3) / 3)
+        self.gamma = nn.Parameter(torch.linspace(0.5, 2, 6))
+        self.register_buffer("mean", torch.linspace(-0.2, 0.2, 6))
+        self.register_buffer("variance", torch.linspace(0.3, 2, 6))
+        self.blocks = nn.ParameterDict(
+            {
+                "grouped": torch.randn(8, 3, 3, 3) / 5,
+                "first": torch.randn(7, 8) / 3,
+                "second": torch.randn(7, 5) / 3,
+                "third": torch.randn(5, 6) / 2,
+            }
+        )
+        self.bias = nn.Parameter(torch.zeros(6))
+        self.out = nn.Parameter(torch.randn(4, 6) / 2)
+
+    def forward(self, x):
+        x = functional.conv2d(x, self.conv, padding=1)
+        x = functional.batch_norm(x, self.mean, self.variance, self.gamma)
+        x = functional.relu(x, inplace=True)
+        x = functional.conv2d(x, self.blocks["grouped"], groups=2)
+        x = functional.adaptive_avg_pool2d(functional.relu(x), 1).view(x.size(0), -1)
+        x = functional.relu(functional.linear(x, self.blocks["first"]))
+        x = torch.relu(x @ self.blocks["second"])
+        x = torch.relu(torch.addmm(self.bias, x, self.blocks["third"]))
+        return functional.linear(x, self.out)
+
+
+class OneDimensional(nn.Module):
+    """Convolutions over a row of values, and a skip that pads the missing channels with zeros."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv1d(1, 5, 3, padding=1)
+        self.one_bn = nn.BatchNorm1d(5)
+        self.two = nn.Conv1d(5, 8, 3, padding=1, stride=2)
+        self.fc = nn.Linear(8 * 4, 6)
+        self.out = nn.Linear(6, 4)
+
+    def forward(self, x):
+        x = self.one_bn(self.one(x.flatten(2))).relu()
+        short = functional.pad(x[:, :, ::2], (0, 0, 1, 2))
+        x = (self.two(x) + short).relu()
+        x = functional.avg_pool1d(x, 2).flatten(1)
+        return self.out(self.fc(x).relu())
+
+
+class ThreeDimensional(nn.Module):
+    """Convolutions over volumes."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv3d(1, 5, (1, 3, 3), padding=(0, 1, 1))
+        self.two = nn.Conv3d(5, 6, (2, 2, 2), stride=2)
+        self.three = nn.Conv3d(6, 4, 1)
+        self.out = nn.Linear(4, 4)
+
+    def forward(self, x):
+        x = self.one(x[:, :, None].expand(-1, -1, 2, -1, -1)).relu()
+        x = functional.max_pool3d(self.two(x).relu(), (1, 2, 2))
+        return self.out(self.three(x).relu().mean((2, 3, 4)))
+
+
+class Asking(nn.Module):
+    """Asks for shapes, which torch.fx can't follow and torch.export can."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 6, 3, padding=1)
+        self.bn = nn.BatchNorm2d(6)
+        self.side = nn.Conv2d(6, 6, 3, padding=1, groups=2)
+        self.drop = nn.Dropout(0.5)
+        self.norm = nn.LayerNorm(7)
+        self.fc = nn.Linear(9 * 4, 7)
+        self.out = nn.Linear(7, 4)
+
+    def forward(self, x):
+        if x.shape[1] != 1:
+            raise ValueError("one channel")
+        x = functional.relu(self.bn(self.conv(x)), inplace=True)
+        x = x + self.side(x)
+        _, rest = torch.split(x, 3, dim=1)
+        x = functional.max_pool2d(torch.cat([rest, x], dim=1).relu(), 2)
+        x = self.norm(self.fc(self.drop(x.view(x.size(0), -1))))
+        return self.out(functional.gelu(x))
+
+
+class Standardised(nn.Module):
+    """Layers that do something to their weights before they use them."""
+
+    class Conv(nn.Conv2d):
+        def forward(self, x):
+            weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+            return functional.conv2d(x, weight, self.bias, padding=self.padding)
+
+    def __init__(self):
+        super().__init__()
+        self.one = self.Conv(1, 5, 3, padding=1)
+        self.two = self.Conv(5, 6, 3)
+        self.fc = nn.utils.parametrizations.weight_norm(nn.Linear(24, 5))
+        self.out = nn.Linear(5, 4)
+
+    def forward(self, x):
+        return self.out(self.fc(self.two(self.one(x).relu()).relu().flatten(1)).relu())
+
+
+ARCHITECTURES = (
+    Residual,
+    Dense,
+    Shuffled,
+    Gated,
+    ChannelsLast,
+    Reused,
+    Functional,
+    OneDimensional,
+    ThreeDimensional,
+    Asking,
+    Standardised,
+)
 
 
 def made(kind: type[nn.Module], seed: int = 0, sparse: float = 0.0) -> nn.Module:
@@ -135,12 +258,12 @@ def made(kind: type[nn.Module], seed: int = 0, sparse: float = 0.0) -> nn.Module
     torch.manual_seed(seed)
     model = kind()
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             nn.init.uniform_(module.weight, 0.5, 2)
             nn.init.uniform_(module.bias, -0.2, 0.5)
             nn.init.uniform_(module.running_mean, -0.3, 0.3)
             nn.init.uniform_(module.running_var, 0.3, 2)
-        if isinstance(module, (nn.Conv2d, nn.Linear)) and sparse:
-            gone = torch.rand(module.weight.shape[:2]) < sparse
-            module.weight.data[gone] = 0
+    for parameter in model.parameters() if sparse else ():
+        if parameter.ndim > 1 and parameter.shape[1] > 1:
+            parameter.data[torch.rand(parameter.shape[:2]) < sparse] = 0
     return model.eval()

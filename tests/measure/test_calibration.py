@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import modviz
-from modviz.core.analysis import STATISTICS
+from modviz.core.analysis import IMAGE_ENTROPY, STATISTICS
 from tests.measure.small import four_by_four, tiny_mlp, trained
 
 N_PARTITIONS, N_CONTROLS = 60, 19
@@ -31,9 +31,9 @@ def random_partitions() -> list[modviz.Analysis]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("statistic", [s.name for s in STATISTICS])
+@pytest.mark.parametrize("statistic", [s.name for s in (*STATISTICS, IMAGE_ENTROPY)])
 def test_random_partitions_give_uniform_p(random_partitions, statistic):
-    tail = next(s.tail for s in STATISTICS if s.name == statistic)
+    tail = next(s.tail for s in (*STATISTICS, IMAGE_ENTROPY) if s.name == statistic)
     rng = np.random.default_rng(11)
     p, randomised, joint = [], [], []
     for analysis in random_partitions:

@@ -18,10 +18,14 @@ from modviz.core.progress import Cancelled
 from modviz.measure.data import LabelledData
 from modviz.measure.lesion import measure_lesions
 from modviz.measure.network import Network
+from tests.measure.architectures import made
+from tests.measure.plain import READ_AT as PLACES
+from tests.measure.plain import InBlocks, accuracy_under, means_at
 from tests.measure.small import four_by_four, left_alone, tiny_cnn, tiny_mlp, trained
 
 #: Where a lesion of each layer acts in the small networks: the module whose output readers read.
 READ_AT = {"fc1": "drop1", "fc2": "relu2", "fc3": "relu3", "conv1": "relu1", "conv2": "pool"}
+IN_BLOCKS = PLACES["InBlocks"]
 READ_AT_CNN = READ_AT | {"fc1": "relu3"}
 
 
@@ -205,6 +209,92 @@ def test_an_error_in_the_middle_leaves_the_model_alone(model, data):
         measured(model, broken)
 
 
+def places_of(model: nn.Module) -> dict[str, str]:
+    return PLACES["tiny_cnn" if hasattr(model, "conv1") else "tiny_mlp"]
+
+
+def test_a_mean_lesion_is_equal_to_hooks_that_put_the_mean(model, data):
+    partition, tested, controls, results = measured(model, data, lesion="mean")
+    places = places_of(model)
+    means = means_at(model, places.values(), data)
+    for k in np.flatnonzero(tested):
+        place = places[partition.subclusters[k].layer]
+        for r, mask in enumerate(masks(partition, k, controls)):
+            plain = accuracy_under(model, {place: mask}, data, means)
+            own = results.lesioned[k] if r == 0 else results.controls[k, r - 1]
+            assert np.array_equal(own, plain), (place, r)
+    by_zero = measured(model, data, lesion="zero")[3]
+    assert not np.array_equal(results.controls, by_zero.controls, equal_nan=True)
+
+
+@pytest.mark.parametrize("lesion", ["zero", "mean", "weights"])
+def test_through_a_sum_only_the_contribution_goes(lesion, data):
+    """Residual blocks, with and without a projection: what the other path brings stays."""
+    model = trained(made(InBlocks), data, steps=40).eval()
+    network = Network(model, data[0])
+    graph = modviz.weight_graph(network)
+    labels = np.concatenate([np.arange(la.n_units) % 2 for la in graph.layers])
+    partition = modviz.Partition(labels, 2, graph)
+    controls = draw_controls(partition, 2, seed=0)
+    tested = size_rule(partition)
+    results, _ = measure_lesions(
+        network, LabelledData(data), partition, tested, controls, lesion=lesion
+    )
+    places = IN_BLOCKS if lesion != "weights" else {layer: layer for layer in IN_BLOCKS}
+    means = means_at(model, places.values(), data) if lesion == "mean" else None
+    assert {s.layer for s in partition.subclusters} == set(places)
+    for k in np.flatnonzero(tested):
+        place = places[partition.subclusters[k].layer]
+        mask = masks(partition, k, controls)[0]
+        assert np.array_equal(
+            results.lesioned[k], accuracy_under(model, {place: mask}, data, means)
+        ), place
+
+
+def test_units_that_never_vary_are_nothing_to_a_mean_lesion(data):
+    """A lesion by 0 takes their constant away; one by the mean leaves it, and so all accuracies."""
+    model = trained(tiny_mlp(), data, steps=60)
+    constant = np.arange(20) < 10
+    model.fc2.weight.data[constant] = 0
+    model.fc2.bias.data[constant] = 3
+    graph = modviz.weight_graph(model, data[0][:2])
+    labels = np.concatenate([np.arange(24) % 2, np.where(constant, 0, 1), np.arange(18) % 2])
+    partition = modviz.Partition(labels, 2, graph)
+    changes = {}
+    for lesion in ("zero", "mean"):
+        analysis = modviz.analyze(
+            model,
+            DataLoader(TensorDataset(*data), batch_size=9, shuffle=True),
+            partition=partition,
+            lesion=lesion,
+            n_controls=3,
+            features=False,
+            progress=False,
+        )
+        changes[lesion] = analysis.table().loc["A2", "accuracy_change"]
+        assert analysis.settings["lesion"] == lesion
+    assert changes["mean"] == 0
+    assert changes["zero"] != 0
+
+
+def test_progress_and_cancel_cover_the_pass_for_the_means(model, data):
+    import threading
+
+    told = []
+    partition = measured(
+        model, data, lesion="mean", report=lambda done, total, _: told.append((done, total))
+    )[0]
+    n_lesions = int(size_rule(partition).sum()) * 5
+    done = [d for d, _ in told]
+    assert {total for _, total in told} == {(1 + n_lesions) * len(data[0])}
+    assert done == sorted(done)
+    assert done[0] < len(data[0]) in done
+    assert done[-1] == told[0][1]
+    stop = threading.Event()
+    with left_alone(model), pytest.raises(Cancelled):
+        measured(model, data, lesion="mean", report=lambda *_: stop.set(), cancel=stop)
+
+
 def test_unknown_lesion_is_refused(model, data):
-    with pytest.raises(ValueError, match="lesion='mean'; expected one of"):
-        measured(model, data, lesion="mean")
+    with pytest.raises(ValueError, match="lesion='average'; expected one of"):
+        measured(model, data, lesion="average")

@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
 
 import modviz
+from modviz.core.progress import Cancelled
 from tests.measure.small import four_by_four, left_alone, tiny_mlp, trained
 
 QUICK = {"n_clusters": 3, "n_controls": 9, "progress": False}
@@ -82,6 +83,49 @@ def test_layers_inputs_outputs_and_norm_reach_the_graph(mlp, data):
     assert set(analysis.table()["layer"]) == {"fc1", "fc2"}
 
 
+@pytest.mark.parametrize("scope", ["global", "local"])
+def test_edges_of_activations_and_both_scopes_reach_the_partition(model, data, scope, tmp_path):
+    quick = QUICK | {"features": False, "top_images": False, "scope": scope, "edges": "activations"}
+    train = (data[0][:100], data[1][:100])
+    with left_alone(model):
+        analysis = modviz.analyze(model, data, activation_images=train, **quick)
+    graph = modviz.activation_graph(model, train)
+    assert analysis.partition.graph.layers == graph.layers
+    assert np.abs(analysis.partition.graph.adjacency - graph.adjacency).mean() < 1e-6
+    expected = modviz.spectral_partition(analysis.partition.graph, 3, scope=scope)
+    assert np.array_equal(analysis.partition.labels, expected.labels)
+    assert {"edges": "activations", "scope": scope, "n_clusters": 3}.items() <= (
+        analysis.settings.items()
+    )
+    assert analysis.status == "complete"
+    assert analysis.table().loc[analysis.tested, "accuracy_p"].notna().all()
+    analysis.save(tmp_path / "x.modviz")
+    loaded = modviz.load(tmp_path / "x.modviz")
+    assert loaded.table().equals(analysis.table())
+    assert loaded.partition.scope == scope
+    assert loaded.partition.ncut == analysis.partition.ncut
+    page = modviz.report(loaded, tmp_path / "x.html").read_text()
+    assert "squared rank correlations" in page
+    assert ("letters are per layer" in page) == (scope == "local")
+    # without images of their own, the correlations are those of the data
+    plain = modviz.analyze(model, data, **quick).partition.graph
+    own = modviz.activation_graph(model, data)
+    assert np.abs(plain.adjacency - own.adjacency).mean() < 1e-6
+    assert np.abs(plain.adjacency - graph.adjacency).mean() > 1e-4
+
+
+def test_images_for_edges_that_do_not_need_them_are_refused(mlp, data):
+    with pytest.raises(ValueError, match="are only used with edges='activations'"):
+        modviz.analyze(mlp, data, activation_images=data, **QUICK)
+
+
+def test_a_cancel_before_there_is_a_partition_has_nothing_to_return(mlp, data):
+    stop = threading.Event()
+    stop.set()
+    with left_alone(mlp), pytest.raises(Cancelled):
+        modviz.analyze(mlp, data, edges="activations", cancel=stop, **QUICK)
+
+
 def test_class_names_come_from_the_data_or_the_user(mlp, data):
     dataset = TensorDataset(*data)
     dataset.classes = ["a", "b", "c", "d"]
@@ -123,7 +167,7 @@ def test_progress_tells_stages_in_order_and_brings_results(mlp, data):
     told = []
     result = modviz.analyze(mlp, data, **QUICK | {"progress": told.append})
     stages = list(dict.fromkeys(p.stage for p in told))
-    assert stages == ["reading", "partition", "lesions", "features", "finished"]
+    assert stages == ["reading", "partition", "lesions", "images", "features", "finished"]
     brought = [p.analysis for p in told if p.analysis is not None]
     assert brought[0].lesions is None  # the partition comes first
     assert brought[0].status == "running"
@@ -138,7 +182,7 @@ def test_progress_tells_stages_in_order_and_brings_results(mlp, data):
     assert all(left is None or left >= 0 for left in timed)
 
 
-@pytest.mark.parametrize("stage", ["partition", "lesions", "features"])
+@pytest.mark.parametrize("stage", ["partition", "lesions", "images", "features"])
 def test_a_cancel_keeps_what_is_finished_and_leaves_the_model_alone(mlp, data, stage):
     stop = threading.Event()
     seen = []
@@ -153,9 +197,10 @@ def test_a_cancel_keeps_what_is_finished_and_leaves_the_model_alone(mlp, data, s
     assert analysis.status == "cancelled"
     assert analysis.partition.n_clusters == 3
     assert (analysis.lesions is None) == (stage == "partition")
+    assert (analysis.top_images is None) == (stage in ("partition", "lesions"))
     assert (analysis.features is None) == (stage != "features")
     assert len(analysis.table()) == len(analysis.subclusters)
-    assert analysis.summary().shape[0] == 4
+    assert analysis.summary().shape[0] == 4 + (analysis.top_images is not None)
 
 
 def test_an_interrupt_keeps_what_is_finished(mlp, data):
@@ -359,7 +404,8 @@ BAD = {
     "not a model": ({"model": "mlp"}, TypeError, "model is str; expected a torch.nn.Module"),
     "nan weights": ({"model": nan_weights()}, ValueError, "'fc2.weight' of the model holds NaN"),
     "nan bias": ({"model": nan_weights("output.bias")}, ValueError, "'output.bias' of the model"),
-    "not traceable": ({"model": Untraceable()}, ValueError, "torch.fx can't trace Untraceable"),
+    "not traceable": ({"model": Untraceable()}, ValueError,
+                      "Untraceable can't be traced: test_run.py, line"),
     "no hidden layer": ({"model": nn.Sequential(nn.Flatten(), nn.Linear(16, 4))}, ValueError,
                         "no hidden layer"),
     "one hidden layer": (

@@ -10,7 +10,7 @@ import pytest
 
 from modviz.core.analysis import Analysis, FeatureResults, LesionResults, size_rule
 from modviz.core.graph import Layer, NeuronGraph
-from modviz.core.partition import spectral_partition
+from modviz.core.spectral import spectral_partition
 
 CLASSES = (
     "T-shirt",

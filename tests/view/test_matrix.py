@@ -79,3 +79,9 @@ def test_color_limits_are_round_and_hold_most_values() -> None:
     assert matrix.color_limits(np.zeros((2, 2), np.float32)) == (0.01, 1.0)
     low, high = matrix.color_limits(np.full(9, 0.5, np.float32))
     assert low < high
+
+
+def test_a_local_partition_is_sorted_by_layer_first() -> None:
+    partition = partition_of([1, -1, 0, 0, 1, 0], {(0, 1): np.ones((3, 3))}, [3, 3], 2)
+    local = Partition(partition.labels, 2, partition.graph, scope="local")
+    assert matrix.sorted_units(local).tolist() == [2, 0, 1, 3, 5, 4]

@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bokeh.models import ColumnDataSource, Plot
+from bokeh.models import ColumnDataSource, Div, Plot
 
-from modviz.core.analysis import Analysis
+from modviz.core.analysis import Analysis, size_rule
+from modviz.core.graph import NeuronGraph
+from modviz.core.partition import Partition
+from modviz.core.spectral import spectral_partition
 from modviz.view.page import Page
 
 Make = Callable[..., Analysis]
@@ -177,3 +180,37 @@ def test_zoom_without_an_analysis_changes_nothing() -> None:
     page = Page()
     page.zoom(0, 1, 0, 1)
     assert page.selected == ()
+
+
+def test_a_local_partition_says_that_letters_are_per_layer(analysis: Analysis) -> None:
+    graph = analysis.partition.graph
+    local = spectral_partition(graph, analysis.partition.n_clusters, scope="local")
+    page = Page(Analysis(local, size_rule(local), analysis.class_names))
+    text = " ".join(div.text for div in page.document.select({"type": Div}))
+    assert "letters are per layer" in text
+    assert "Each layer is clustered by itself" in text
+    table = source(page, "swatches", "rows")
+    names = [name for name in table["names"].data["text"] if name.startswith("Layer")]
+    assert names == [f"Layer {la.number}" for la in graph.layers]
+    assert set(table["hits"].data["name"]) == {s.name for s in local.subclusters}
+    figures = table["figures"].data["text"]
+    assert f"{local.cuts[0].ncut:.2f}" in figures
+    # the matrix stands in layers; its borders are between them
+    borders = sorted(set(source(page, "image")["borders"].data["x0"]) - {0.0})
+    assert borders == graph.offsets[1:-1].tolist()
+    strips = sources(page, "colors")
+    assert [len(s.data["left"]) >= len(local.subclusters) for s in strips] == [True, True]
+    page.select(["A1", "A2"])
+    assert page.selected == ("A1", "A2")
+
+
+def test_edges_of_activations_are_named(analysis: Analysis) -> None:
+    graph = analysis.partition.graph
+    other = NeuronGraph(graph.layers, graph.blocks, edges="activations")
+    partition = Partition(analysis.partition.labels, analysis.partition.n_clusters, other)
+    page = Page(Analysis(partition, size_rule(partition), analysis.class_names))
+    text = " ".join(div.text for div in page.document.select({"type": Div}))
+    assert "Correlations" in text
+    assert "mean ρ²" in text
+    (groups,) = [s for s in page.document.select({"type": ColumnDataSource}) if "measure" in s.data]
+    assert set(groups.data["measure"]) == {"ρ²"}

@@ -100,6 +100,7 @@ class Runs:
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
         self.body: Callable[..., Analysis] | None = None
+        self.module: types.ModuleType | None = None
 
     def analyze(
         self,
@@ -108,6 +109,10 @@ class Runs:
         *,
         layers: Any = None,
         n_clusters: int = 16,
+        edges: str = "weights",
+        scope: str = "global",
+        kernel_norm: str = "l1",
+        activation_images: Any = None,
         n_controls: int = 99,
         n_image_controls: int | None = None,
         lesion: str = "zero",
@@ -120,6 +125,8 @@ class Runs:
         given = {
             "layers": layers,
             "n_clusters": n_clusters,
+            "edges": edges,
+            "scope": scope,
             "n_controls": n_controls,
             "n_image_controls": n_image_controls,
             "lesion": lesion,
@@ -142,7 +149,10 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
 
     fake = Runs()
     module = types.ModuleType("modviz.measure.run")
-    module.__dict__.update(analyze=fake.analyze, hidden_layers=fake.hidden_layers)
+    fake.module = module
+    module.__dict__.update(
+        analyze=fake.analyze, hidden_layers=fake.hidden_layers, module_of=lambda model: model
+    )
     monkeypatch.setitem(sys.modules, "modviz.measure.run", module)
     monkeypatch.setattr(modviz.measure, "run", module, raising=False)
     return fake

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from traitlets import TraitError
 from modviz.core.analysis import Analysis
 from modviz.core.bundle import load
 from modviz.core.progress import Cancelled, Progress
+from modviz.core.settings import CHOICES
 from modviz.widgets import Explorer, explore
 from modviz.widgets import explorer as explorer_module
+from modviz.widgets.controls import EDGES, NORMS, SCOPES
+from tests.widgets.conftest import HIDDEN
 
 Make = Callable[..., Analysis]
 DATA = "images and labels"
@@ -82,6 +86,8 @@ def test_a_run_goes_from_empty_through_running_to_complete(
         {
             "layers": None,
             "n_clusters": 2,
+            "edges": "weights",
+            "scope": "global",
             "n_controls": 3,
             "n_image_controls": 3,
             "lesion": "weights",
@@ -189,18 +195,48 @@ def test_settings_follow_the_controls(runs: Any, model: Any, make_analysis: Make
     assert "layer fc1 · 8 units" in controls.layer_names.value
     controls.layers.index = (0, 1)
     controls.n_clusters.value = 5
+    controls.edges.value, controls.scope.value = "activations", "local"
     controls.n_controls.value = 10  # image controls never exceed it
     controls.features.value = False
     settings = controls.settings()
     assert settings == {
         "layers": None,
         "n_clusters": 5,
+        "edges": "activations",
+        "scope": "local",
         "n_controls": 10,
         "n_image_controls": 10,
         "features": False,
         "seed": 3,
     }
     assert controls.n_image_controls.disabled
+
+
+def test_edges_scope_and_norm_start_as_given(
+    runs: Any, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"edges": "activations", "scope": "local", "activation_images": "train"}
+    controls = explore(model, DATA, **given)._controls
+    assert given.items() <= controls.settings().items()
+    assert "kernel_norm" not in controls.settings()  # linear layers have no kernels
+    controls.edges.value = "weights"
+    assert "activation_images" not in controls.settings()
+    controls.set_busy(busy=True)
+    assert controls.edges.disabled
+    assert controls.scope.disabled
+
+    layers = tuple(replace(layer, kind="conv2d") for layer in HIDDEN)
+    monkeypatch.setattr(runs.module, "hidden_layers", lambda *_, **__: layers)
+    controls = explore(model, DATA, kernel_norm="induced")._controls
+    assert controls.settings()["kernel_norm"] == "induced"
+    assert controls.kernel_norm in controls.choices[0].children
+
+
+def test_every_choice_has_words() -> None:
+    words = {"edges": EDGES, "scope": SCOPES, "kernel_norm": NORMS}
+    assert {name: tuple(shown) for name, shown in words.items()} == {
+        name: CHOICES[name] for name in words
+    }
 
 
 # ------------------------------------------------------------------ selection

@@ -1,0 +1,307 @@
+"""Models that take other ways than modules in a row: functions, heads, torch.export, by hand."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import modviz
+from modviz.measure.network import Network
+from modviz.measure.trace import NetworkError
+from tests.measure.architectures import Asking, Functional, Standardised, made
+from tests.measure.small import four_by_four, left_alone, tiny_cnn, tiny_mlp
+
+IMAGES = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+class Steered(nn.Module):
+    """Chooses its path by the values of its input, the same one for all images of our data."""
+
+    def __init__(self, body: nn.Sequential):
+        super().__init__()
+        self.body = body
+
+    def forward(self, x):
+        if x.sum() < -1e9:
+            return self.body(-x)
+        return self.body(x)
+
+
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.trunk = nn.Linear(16, 11), nn.Linear(11, 9)
+        self.one, self.two = nn.Linear(9, 4), nn.Linear(9, 5)
+        self.after_two = nn.Linear(5, 3)
+
+    def forward(self, x):
+        x = self.trunk(self.stem(x.flatten(1)).relu()).relu()
+        return {"one": self.one(x), "two": self.after_two(self.two(x).relu())}
+
+
+def same_graphs(a: modviz.NeuronGraph, b: modviz.NeuronGraph) -> bool:
+    return [la.n_units for la in a.layers] == [la.n_units for la in b.layers] and all(
+        np.array_equal(a.blocks[key], b.blocks[key]) for key in a.blocks.keys() | b.blocks.keys()
+    )
+
+
+def analysed(model, **options):
+    data = four_by_four(120)
+    with left_alone(model if isinstance(model, nn.Module) else model.model):
+        return modviz.analyze(
+            model, data, n_clusters=3, n_controls=5, features=False, progress=False, **options
+        )
+
+
+def test_functions_are_layers_named_by_their_parameters():
+    network = Network(made(Functional), IMAGES)
+    assert [(la.name, la.kind, la.n_units, la.role) for la in network.layers] == [
+        ("conv", "conv2d", 6, "hidden"),
+        ("blocks.grouped", "conv2d", 8, "hidden"),
+        ("blocks.first", "linear", 7, "hidden"),
+        ("blocks.second", "linear", 5, "hidden"),
+        ("blocks.third", "linear", 6, "hidden"),
+        ("out", "linear", 4, "output"),
+    ]
+
+
+def test_functions_give_the_edges_that_modules_give():
+    """The twin has the same weights in modules; `x @ w` and addmm take theirs transposed."""
+    model = made(Functional)
+    twin = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(),
+        nn.Conv2d(6, 8, 3, groups=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(8, 7), nn.ReLU(), nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 6), nn.ReLU(),
+        nn.Linear(6, 4),
+    ).eval()  # fmt: skip
+    blocks = model.blocks
+    for place, weight in {
+        0: model.conv, 3: blocks["grouped"], 7: blocks["first"], 9: blocks["second"].t(),
+        11: blocks["third"].t(), 13: model.out,
+    }.items():  # fmt: skip
+        twin[place].weight.data = weight.detach().clone()
+        if twin[place].bias is not None:
+            nn.init.zeros_(twin[place].bias)
+    twin[1].weight.data = model.gamma.detach().clone()
+    twin[1].running_mean, twin[1].running_var = model.mean.clone(), model.variance.clone()
+    with torch.no_grad():
+        assert torch.allclose(model(IMAGES), twin(IMAGES), atol=1e-6)
+    ends = {"include_inputs": True, "include_outputs": True}
+    assert same_graphs(
+        modviz.weight_graph(model, IMAGES, **ends), modviz.weight_graph(twin, IMAGES, **ends)
+    )
+    ours, theirs = analysed(model), analysed(twin)
+    assert np.array_equal(ours.lesions.lesioned, theirs.lesions.lesioned, equal_nan=True)
+    assert np.array_equal(ours.lesions.controls, theirs.lesions.controls, equal_nan=True)
+
+
+def test_weights_count_as_the_layer_uses_them():
+    model = made(Standardised)
+    graph = modviz.weight_graph(model, IMAGES)
+    used = model.two.weight - model.two.weight.mean((1, 2, 3), keepdim=True)
+    assert np.allclose(graph.blocks[0, 1], used.detach().abs().sum((2, 3)).T, rtol=1e-6)
+    weight = model.fc.weight.detach().abs().reshape(5, 6, 4).sum(2).T
+    assert np.allclose(graph.blocks[1, 2], weight, rtol=1e-6)
+
+
+def test_one_parameter_in_two_products_makes_two_layers():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(7, 16))
+            self.out = nn.Linear(16, 4)
+
+        def forward(self, x):
+            x = functional.relu(functional.linear(x.flatten(1), self.weight))
+            return self.out(functional.relu(functional.linear(x, self.weight.t())))
+
+    network = Network(Tied(), IMAGES)
+    assert [(la.name, la.n_units) for la in network.layers] == [
+        ("weight", 7), ("weight_2", 16), ("out", 4),
+    ]  # fmt: skip
+
+
+def test_a_fixed_filter_is_no_layer():
+    class Blurred(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.out = nn.Conv2d(1, 5, 3, padding=1), nn.Linear(5 * 4, 4)
+            self.register_buffer("blur", torch.full((5, 1, 2, 2), 0.25))
+
+        def forward(self, x):
+            x = functional.conv2d(self.conv(x).relu(), self.blur, stride=2, groups=5)
+            return self.out(x.flatten(1))
+
+    network = Network(Blurred(), IMAGES)
+    assert [layer.name for layer in network.layers] == ["conv", "out"]
+    assert network.connections[-1].source == "conv"
+
+
+def test_batch_norm_by_the_batch_at_hand_is_not_followed():
+    class ByBatch(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc1, self.fc2, self.out = nn.Linear(16, 6), nn.Linear(6, 6), nn.Linear(6, 4)
+
+        def forward(self, x):
+            x = functional.batch_norm(self.fc1(x.flatten(1)), None, None, training=True)
+            return self.out(self.fc2(x.relu()).relu())
+
+    with pytest.raises(NetworkError, match="operation batch_norm.*by the batch at hand"):
+        modviz.weight_graph(ByBatch(), IMAGES)
+
+
+def test_a_model_that_asks_for_shapes_is_exported():
+    """Without the question torch.fx passes the same model: both must say the same."""
+    model = made(Asking)
+    with pytest.raises(torch.fx.proxy.TraceError):
+        torch.fx.symbolic_trace(model)
+    exported = Network(model, IMAGES)
+
+    class Silent(Asking):
+        def forward(self, x):
+            x = functional.relu(self.bn(self.conv(x)), inplace=True)
+            x = x + self.side(x)
+            _, rest = torch.split(x, 3, dim=1)
+            x = functional.max_pool2d(torch.cat([rest, x], dim=1).relu(), 2)
+            x = self.norm(self.fc(self.drop(x.view(x.size(0), -1))))
+            return self.out(functional.gelu(x))
+
+    twin = made(Silent)
+    assert [la.name for la in exported.layers] == ["conv", "side", "fc", "out"]
+    assert same_graphs(modviz.weight_graph(exported), modviz.weight_graph(twin, IMAGES))
+    ours, theirs = analysed(model), analysed(twin)
+    assert np.array_equal(ours.lesions.lesioned, theirs.lesions.lesioned, equal_nan=True)
+    assert np.array_equal(ours.lesions.controls, theirs.lesions.controls, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [("one", ["stem", "trunk", "one"]), ("two", ["stem", "trunk", "two", "after_two"])],
+)
+def test_what_leads_to_the_chosen_head_is_the_network(head, names):
+    model = TwoHeads()
+    network = Network(model, IMAGES, head=head)
+    assert [layer.name for layer in network.layers] == names
+    assert network.n_classes == (4 if head == "one" else 3)
+    assert torch.equal(network.replay.forward(IMAGES)[network.replay.output], model(IMAGES)[head])
+
+
+def test_heads_are_listed_when_none_or_a_wrong_one_is_chosen():
+    there = r"'one' of shape \(2, 4\), 'two' of shape \(2, 3\); say with head="
+    with pytest.raises(NetworkError, match=f"returns several outputs: {there}"):
+        Network(TwoHeads(), IMAGES)
+    with pytest.raises(NetworkError, match=f"there is no head 'three': {there}"):
+        Network(TwoHeads(), IMAGES, head="three")
+    with pytest.raises(NetworkError, match="head=1, but the model returns just one tensor"):
+        Network(tiny_mlp(), IMAGES, head=1)
+
+
+def test_an_analysis_and_a_graph_take_the_head_too():
+    model = TwoHeads()
+    analysis = analysed(model, head="one")
+    plain = analysed(Network(model, IMAGES, head="one"))
+    assert analysis.table().equals(plain.table())
+    assert modviz.weight_graph(model, IMAGES, head="two").n_units == 11 + 9 + 5
+    with pytest.raises(TypeError, match="head and connections belong to modviz.Network"):
+        analysed(Network(model, IMAGES, head="one"), head="one")
+
+
+def test_a_model_that_chooses_its_path_by_values_is_named_with_its_line():
+    with pytest.raises(
+        NetworkError, match=r"test_trace.py, line \d+, in forward: if x.sum\(\)"
+    ) as e:
+        Network(Steered(tiny_mlp()), IMAGES)
+    assert "connections=[(source, target), ...]" in str(e.value)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+def test_connections_by_hand_say_what_tracing_would(kind):
+    body = tiny_mlp() if kind == "mlp" else tiny_cnn()
+    for module in list(body.named_modules()):
+        if kind == "cnn" and isinstance(module[1], nn.BatchNorm2d):  # by hand it is not folded in
+            body.set_submodule(module[0], nn.Identity())
+    names = [n for n, m in body.named_children() if isinstance(m, (nn.Linear, nn.Conv2d))]
+    pairs = [(f"body.{a}", f"body.{b}") for a, b in pairwise(names)]
+    steered = Steered(body)
+    traced = Network(body, IMAGES)
+    by_hand = Network(steered, IMAGES, connections=[("input", f"body.{names[0]}"), *pairs])
+    assert same_graphs(
+        modviz.weight_graph(by_hand, include_outputs=True),
+        modviz.weight_graph(traced, include_outputs=True),
+    )
+    for lesion in ("zero", "mean", "weights"):
+        theirs = analysed(traced, lesion=lesion).lesions
+        with left_alone(steered):
+            ours = analysed(by_hand, lesion=lesion).lesions
+        assert np.array_equal(ours.intact, theirs.intact)
+        if lesion != "mean":  # a mean over other positions of the same channel
+            assert np.array_equal(ours.lesioned, theirs.lesioned, equal_nan=True)
+            assert np.array_equal(ours.controls, theirs.controls, equal_nan=True)
+
+
+def test_pictures_come_out_of_a_model_with_connections_by_hand():
+    body = tiny_mlp()
+    pairs = [("body.fc1", "body.fc2"), ("body.fc2", "body.fc3"), ("body.fc3", "body.output")]
+    options = {"n_clusters": 3, "n_controls": 2, "n_image_controls": 1, "progress": False}
+    data = four_by_four(60)
+    ours = modviz.analyze(Steered(body), data, connections=pairs, **options)
+    theirs = modviz.analyze(body, data, **options)
+    assert np.allclose(ours.features.score, theirs.features.score, rtol=1e-5, equal_nan=True)
+
+
+class Joined(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(1, 3, 1), nn.Conv2d(1, 4, 1)
+        self.fc, self.out = nn.Linear(7 * 16, 5), nn.Linear(5, 4)
+
+    def forward(self, x):
+        if x.sum() < -1e9:
+            return x.flatten(1)[:, :4]
+        x = torch.cat([self.a(x), self.b(x)], 1).relu().flatten(1)
+        return self.out(self.fc(x).relu())
+
+
+def test_sources_by_hand_stand_one_behind_the_other():
+    model = Joined()
+    graph = modviz.weight_graph(
+        model, IMAGES, connections=[("a", "fc"), ("b", "fc"), ("fc", "out")]
+    )
+    weight = model.fc.weight.detach().abs().reshape(5, 7, 16).sum(2).numpy().T
+    assert np.allclose(graph.blocks[0, 2], weight[:3])
+    assert np.allclose(graph.blocks[1, 2], weight[3:])
+
+
+@pytest.mark.parametrize(
+    ("connections", "error", "match"),
+    [
+        ([], TypeError, "expected a list of pairs"),
+        ([("a", "b", "fc")], TypeError, r"hold \('a', 'b', 'fc'\); expected pairs"),
+        ([("a", "nope")], NetworkError, r"'nope', which is no linear.*\['a', 'b', 'fc', 'out'\]"),
+        ([("a", "fc")], NetworkError, "with 3 units together, but it reads 112 channels"),
+        ([("fc", "a")], NetworkError, "with 5 units together, but it reads 1 channels"),
+        ([("out", "fc"), ("b", "fc")], NetworkError, "fc' reads 'out', which runs after it"),
+    ],
+)
+def test_bad_connections_by_hand_are_refused(connections, error, match):
+    with pytest.raises(error, match=match):
+        Network(Joined(), IMAGES, connections=connections)
+
+
+def test_a_layer_by_hand_has_to_run_once():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.out = nn.Linear(16, 16), nn.Linear(16, 4)
+
+        def forward(self, x):
+            return self.out(self.fc(self.fc(x.flatten(1)).relu()).relu())
+
+    with pytest.raises(NetworkError, match="'fc' runs 2 times"):
+        Network(Twice(), IMAGES, connections=[("fc", "out")])
