@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from modviz.measure.run import analyze as analyze
     from modviz.view.plot import plot as plot
     from modviz.view.report import report as report
-    from modviz.widgets.choice import plot_choice as plot_choice
     from modviz.widgets.entry import explore as explore
     from modviz.widgets.explorer import Explorer as Explorer
 
@@ -61,7 +60,6 @@ _HOME: dict[str, tuple[str, str | None]] = {
     "load": ("modviz.core.bundle", "load"),
     "normalized_cut": ("modviz.core.partition", "normalized_cut"),
     "plot": ("modviz.view.plot", "plot"),
-    "plot_choice": ("modviz.widgets.choice", "plot_choice"),
     "report": ("modviz.view.report", "report"),
     "spectral_partition": ("modviz.core.spectral", "spectral_partition"),
     "stability": ("modviz.core.stability", "stability"),

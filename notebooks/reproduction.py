@@ -48,6 +48,8 @@ class Recipe:
         First and last layer of the authors' graph.
     ends : bool
         Whether their graph also takes inputs and outputs.
+    kernels : bool
+        Whether the edges are kernels, whose norm can be taken in several ways.
     n_images : int
         Test images of each lesion; convolutions are lesioned on fewer to save hours.
     """
@@ -59,6 +61,7 @@ class Recipe:
     n_networks: int
     layers: tuple[str, str]
     ends: bool
+    kernels: bool
     n_images: int
 
     def network(self, seed: int) -> nn.Module:
@@ -93,9 +96,9 @@ def _mlp_dropout(seed: int) -> nn.Module:
 
 
 RECIPES = (
-    Recipe("mlp", _mlp, 20, 128, 5, ("fc1", "fc4"), True, 10_000),
-    Recipe("mlp-dropout", _mlp_dropout, 20, 128, 5, ("fc1", "fc4"), True, 10_000),
-    Recipe("cnn", _cnn, 10, 64, 3, ("conv1", "conv3"), False, 500),
+    Recipe("mlp", _mlp, 20, 128, 5, ("fc1", "fc4"), True, False, 10_000),
+    Recipe("mlp-dropout", _mlp_dropout, 20, 128, 5, ("fc1", "fc4"), True, False, 10_000),
+    Recipe("cnn", _cnn, 10, 64, 3, ("conv1", "conv3"), False, True, 500),
 )
 
 PARTITIONINGS = tuple(product(("weights", "activations"), ("global", "local")))
@@ -121,7 +124,6 @@ def clusterability(recipe: Recipe, seed: int) -> pd.DataFrame:
     model = recipe.network(seed)
     train, test = examples.fashion_mnist()
     rows: list[dict[str, float | str]] = []
-    graphs: list[modviz.NeuronGraph] = []
     results: list[modviz.ClusterabilityTest] = []
     for norm in ("l1", "induced"):
         graph = modviz.weight_graph(
@@ -132,9 +134,8 @@ def clusterability(recipe: Recipe, seed: int) -> pd.DataFrame:
             include_inputs=recipe.ends,
             include_outputs=recipe.ends,
         )
-        graphs.append(graph)
-        if len(graphs) == 2 and (graph.adjacency != graphs[0].adjacency).nnz == 0:
-            result = results[0]  # linear layers have no kernels: both norms are |w|
+        if results and not recipe.kernels:
+            result = results[0]  # both norms are |w|
         else:
             result = modviz.clusterability_test(graph, N_CLUSTERS, n_shuffles=N_SHUFFLES, seed=seed)
         results.append(result)
@@ -160,12 +161,19 @@ def clusterability(recipe: Recipe, seed: int) -> pd.DataFrame:
 
 
 def analysis(recipe: Recipe, seed: int, edges: str, scope: str, options: str) -> modviz.Analysis:
-    """Lesions, pictures and top images of one network under one partitioning."""
-    file = KEPT / "analyses" / options / f"{recipe.name}-{seed}-{edges}-{scope}.modviz"
+    """Lesions, pictures and top images of one network under one partitioning.
+
+    The authors' way is the induced norm of kernels, and for weights the graph with its ends. They
+    silence weights in place of values; without batch norm that is the same, so it is done once.
+    """
+    authors = options == "authors"
+    norm = "induced" if authors and recipe.kernels else "l1"
+    ends = authors and recipe.ends and edges == "weights"
+    name = f"{recipe.name}-{seed}-{edges}-{scope}-{norm}{'-ends' if ends else ''}.modviz"
+    file = KEPT / "analyses" / name
     if file.exists():
         return modviz.load(file)
     train, test = examples.fashion_mnist()
-    authors = options == "authors"
     result = modviz.analyze(
         recipe.network(seed),
         (test.images[: recipe.n_images], test.labels[: recipe.n_images]),
@@ -173,12 +181,11 @@ def analysis(recipe: Recipe, seed: int, edges: str, scope: str, options: str) ->
         n_clusters=N_CLUSTERS_OF_TESTS,
         edges=edges,
         scope=scope,
-        kernel_norm="induced" if authors else "l1",
-        lesion="weights" if authors else "zero",
-        include_inputs=authors and recipe.ends and edges == "weights",
-        include_outputs=authors and recipe.ends and edges == "weights",
+        kernel_norm=norm,
+        include_inputs=ends,
+        include_outputs=ends,
         n_controls=N_CONTROLS,
-        activation_images=train.images,
+        activation_images=train.images if edges == "activations" else None,
         class_names=test.classes,
         seed=seed,
         progress=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import modviz
+from tests.view.test_choice import choice_of
 from tests.view.test_interactions import made
 
 pytestmark = pytest.mark.browser
@@ -49,4 +50,13 @@ def test_a_notebook_gives_it_the_height_it_needs(open_window, tmp_path):
     box = inside.get_by_text("pairs of random groups").bounding_box()
     frame = window.page.locator("iframe").bounding_box()
     assert box["y"] + box["height"] <= frame["y"] + frame["height"]
+    assert window.errors == window.refused == []
+
+
+def test_the_choice_of_k_is_drawn_too(open_window, tmp_path):
+    path = modviz.plot(choice_of()).save(tmp_path / "k.html")
+    window = open_window()
+    window.page.goto(path.as_uri())
+    window.page.wait_for_function("() => globalThis.Bokeh?.documents[0]?.is_idle")
+    window.page.get_by_text(choice_of().reason[:20]).first.wait_for()
     assert window.errors == window.refused == []
