@@ -168,8 +168,7 @@ def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
             # files of the first modviz don't have these: their partitions are global
             scope=header.get("scope", "global"),
             cuts=tuple(
-                LayerCut(n, np.nan if ncut is None else ncut)
-                for n, ncut in header.get("cuts", [])
+                LayerCut(n, np.nan if ncut is None else ncut) for n, ncut in header.get("cuts", [])
             ),
         ),
         tested=array("tested"),

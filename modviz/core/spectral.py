@@ -112,6 +112,11 @@ def check_n_clusters(n_clusters: int, graph: NeuronGraph) -> None:
     if n_clusters < 2:
         raise ValueError(f"n_clusters={n_clusters}; a partition needs at least 2 clusters")
     live = int(graph.live.sum())
+    if live == 0:
+        raise ValueError(
+            "no unit of the graph has an edge: all weights (or correlations) between its layers "
+            "are 0, so there is nothing to cut; choose other layers or check the network"
+        )
     if n_clusters > live:
         raise ValueError(
             f"n_clusters={n_clusters} is more than the {live} live units of the graph; "

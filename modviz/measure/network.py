@@ -86,7 +86,8 @@ class Network:
         if not torch.allclose(self._reading.output, expected, rtol=1e-4, atol=1e-5, equal_nan=True):
             raise NetworkError(
                 "the traced model gives other outputs than the model itself, so forward() depends "
-                "on something torch.fx can't see; remove randomness and data-dependent choices"
+                "on something that tracing can't see: randomness (F.dropout needs "
+                "training=self.training), or choices by values"
             )
         self.n_classes = int(expected.shape[1])
         self.connections: tuple[Connection, ...] = tuple(self._reading.connections)

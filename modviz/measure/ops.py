@@ -119,7 +119,7 @@ BATCH_NORM_FUNCTIONS = frozenset(["batch_norm"])
 MOVE_FUNCTIONS = frozenset(
     "flatten view reshape squeeze unsqueeze unflatten transpose permute movedim swapaxes chunk "
     "split tensor_split narrow getitem cat concat concatenate channel_shuffle pixel_shuffle flip "
-    "roll expand stack select slice t split_with_sizes unbind repeat_interleave "
+    "roll expand expand_as stack select slice t split_with_sizes unbind repeat_interleave "
     "pixel_unshuffle".split()
 )
 

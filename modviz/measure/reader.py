@@ -99,7 +99,12 @@ def read(replay: Replay, modules: Mapping[str, nn.Module], example: torch.Tensor
             with seen:
                 env[node] = replay.call(node, env)
         value = env[node]
-        if node.op in ("placeholder", "output") or not _holds_tensors(value):
+        if node.op in ("placeholder", "output"):
+            continue
+        if not _holds_tensors(value):
+            if _hides_tensors(value):
+                where = Opaque(node.name, "several outputs", "it gives tuples of tuples")
+                reading.values[node] = where
             continue
         if isinstance(value, torch.Tensor):
             reading.bytes_per_image = max(
@@ -126,6 +131,13 @@ def _holds_tensors(value: object) -> bool:
     if isinstance(value, (tuple, list)):
         return len(value) > 0 and all(isinstance(part, torch.Tensor) for part in value)
     return isinstance(value, torch.Tensor)
+
+
+def _hides_tensors(value: object) -> bool:
+    if isinstance(value, (tuple, list, dict)):
+        parts = value.values() if isinstance(value, dict) else value
+        return any(isinstance(part, torch.Tensor) or _hides_tensors(part) for part in parts)
+    return False
 
 
 def _call(

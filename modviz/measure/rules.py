@@ -17,7 +17,7 @@ import torch
 from torch import fx, nn
 
 from modviz.measure import ops
-from modviz.measure.signals import Opaque, Signal, Term, Value, along
+from modviz.measure.signals import Opaque, Signal, Term, Value, along, thin
 
 #: Owners may also come as a tuple, as chunk and split give them.
 Values = Value | tuple[Value, ...]
@@ -140,33 +140,52 @@ def move(call: Call) -> Values:
     signals = [v for v in call.inputs if isinstance(v, Signal)]
     if len(signals) < len(call.inputs):  # the tensor may be a tuple of them, none followed
         return next(v for v in call.inputs if isinstance(v, Opaque))
+    if not _keeps_images_apart(call):
+        return call.opaque("it moves values between images")
     batch = call.tensors[0].shape[0]
     blanks = [_batched(torch.full((), -1).expand(t.shape[1:]), batch) for t in call.tensors]
     ones = [
         _batched(torch.ones((), dtype=torch.float64).expand(t.shape[1:]), batch)
         for t in call.tensors
     ]
-    parts = call.output if isinstance(call.output, (tuple, list)) else (call.output,)
-    terms: list[list[Term]] = [[] for _ in parts]
+    n_parts = len(call.output) if isinstance(call.output, (tuple, list)) else 1
+    terms: list[list[Term]] = [[] for _ in range(n_parts)]
     for k, signal in enumerate(signals):
         for term in signal.terms:
             owners, scales = list(blanks), list(ones)
             owners[k], scales[k] = _batched(term.units, batch), _batched(term.scale, batch)
             moved, scaled = _moved(call, owners), _moved(call, scales)
-            moved, scaled = (v if isinstance(v, (tuple, list)) else (v,) for v in (moved, scaled))
-            for found, units, scale, part in zip(terms, moved, scaled, parts, strict=True):
-                if units.shape != part.shape or part.shape[0] != batch:
-                    return call.opaque("it moves values between images")
-                found.append(Term(term.source, units[0], scale[0]))
+            for found, units, scale in zip(terms, moved, scaled, strict=True):
+                found.append(Term(term.source, thin(units[0]), thin(scale[0])))
     made = tuple(_settled(signals, tuple(found)) for found in terms)
     return made if isinstance(call.output, (tuple, list)) else made[0]
 
 
-def _moved(call: Call, values: list[torch.Tensor]) -> Any:
+def _keeps_images_apart(call: Call) -> bool:
+    """Whether every value stays with its image: run the operation on the images' numbers."""
+    numbers = torch.arange(call.tensors[0].shape[0])
+
+    def spread(shape: torch.Size) -> torch.Tensor:
+        return numbers.reshape(-1, *[1] * (len(shape) - 1)).expand(shape)
+
+    if any(tensor.shape[:1] != numbers.shape for tensor in call.tensors):
+        return False
+    made = _moved(call, [spread(tensor.shape) for tensor in call.tensors])
+    parts = call.output if isinstance(call.output, (tuple, list)) else (call.output,)
+    return all(
+        own.shape == part.shape
+        and part.shape[:1] == numbers.shape
+        and torch.equal(own, spread(part.shape))
+        for own, part in zip(made, parts, strict=True)
+    )
+
+
+def _moved(call: Call, values: list[torch.Tensor]) -> Sequence[torch.Tensor]:
     try:
-        return call.rerun(values)
+        made = call.rerun(values)
     except RuntimeError:  # a view that needs values in a row, which expanded ones are not
-        return call.rerun([value.contiguous() for value in values])
+        made = call.rerun([value.contiguous() for value in values])
+    return made if isinstance(made, (tuple, list)) else (made,)
 
 
 def _batched(values: torch.Tensor, batch: int) -> torch.Tensor:
@@ -275,6 +294,20 @@ def pad(call: Call) -> Value:
     return replace(signal, terms=tuple(terms))
 
 
+def addcmul(call: Call) -> Value:
+    """A constant plus units times a constant."""
+    read = dict(zip(call.nodes, zip(call.inputs, call.tensors, strict=True), strict=True))
+    given = [read.get(n) for n in call.node.args[:3] if isinstance(n, fx.Node)]
+    if len(given) < 3 or any(pair is None for pair in given):
+        return call.opaque("it does not read three tensors")
+    base, *factors = [pair for pair in given if pair is not None]
+    constants = [isinstance(value, Opaque) and value.constant for value, _ in (base, *factors)]
+    if constants.count(False) != 1 or not constants[0]:
+        return call.opaque("it multiplies or adds units in a way modviz does not follow")
+    inputs, tensors = zip(*factors, strict=True)
+    return product(replace(call, inputs=inputs, tensors=tensors))
+
+
 def _smaller(tensor: torch.Tensor, output: torch.Tensor) -> bool:
     return tensor[0].numel() < output[0].numel()
 
@@ -321,5 +354,6 @@ FUNCTION_RULES: dict[str, Rule] = {
     **dict.fromkeys(("add", "sub", "rsub"), merge),
     **dict.fromkeys(("mul", "truediv", "div"), product),
     **dict.fromkeys(("pad", "constant_pad_nd"), pad),
+    "addcmul": addcmul,
     **dict.fromkeys(("layer_norm", "group_norm", "instance_norm"), scaling),
 }

@@ -106,3 +106,14 @@ def unit_axis(term: Term, n_units: int) -> int | None:
             if vector is not None and torch.equal(vector, torch.arange(n_units)):
                 return axis
     return None
+
+
+def thin(values: torch.Tensor) -> torch.Tensor:
+    """The same values in little memory, where they repeat one vector along all other axes."""
+    for axis in range(values.ndim):
+        vector = along(values, axis)
+        if vector is not None:
+            shape = [1] * values.ndim
+            shape[axis] = -1
+            return vector.clone().reshape(shape).expand(values.shape)
+    return values

@@ -12,7 +12,7 @@ import logging
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ from modviz.measure.replay import Tracer, without_writes
 
 #: Which of several outputs holds the class scores: a position or a key.
 Head = int | str | None
+
+#: Letters of another package's message that are worth showing.
+_LONGEST = 160
 
 _BY_HAND = (
     "name the layers of interest by hand: connections=[(source, target), ...] with names of modules"
@@ -134,7 +137,8 @@ def traced(model: nn.Module, example: torch.Tensor, head: Head = None) -> fx.Gra
 def _by_fx(model: nn.Module, head: Head) -> fx.Graph:
     arguments = list(inspect.signature(model.forward).parameters.values())[1:]
     fixed = {a.name: a.default for a in arguments if a.default is not a.empty}
-    graph = Tracer().trace(model, concrete_args=fixed or None)
+    with _lengths_traced(model):
+        graph = Tracer().trace(model, concrete_args=fixed or None)
     for node in [n for n in graph.nodes if n.op == "placeholder"]:
         name = str(node.target)
         if name.rpartition("_")[0] in fixed:
@@ -151,6 +155,28 @@ def _by_fx(model: nn.Module, head: Head) -> fx.Graph:
     output = next(iter(reversed(graph.nodes)))
     output.args = (chosen_head(output.args[0], head),)
     return graph
+
+
+@contextmanager
+def _lengths_traced(model: nn.Module) -> Iterator[None]:
+    """Let torch.fx pass ``len(x)``, which Python wants to be a number at once.
+
+    While tracing, the files that the model's classes come from have a `len` of their own.
+    """
+
+    def length(value: Any) -> Any:
+        if isinstance(value, fx.Proxy):
+            return value.tracer.create_proxy("call_function", len, (value,), {})
+        return len(value)
+
+    places = [inspect.unwrap(type(m).forward).__globals__ for m in model.modules()]
+    own = {id(names): names for names in places if names["__name__"].partition(".")[0] != "torch"}
+    with ExitStack() as undo:
+        for names in own.values():
+            if "len" not in names:
+                names["len"] = length
+                undo.callback(names.pop, "len")
+        yield
 
 
 def _erase(graph: fx.Graph, node: fx.Node) -> None:
@@ -210,4 +236,6 @@ def _line_in_model(error: BaseException) -> str:
 def _first_line(error: BaseException) -> str:
     words = str(error).strip().splitlines()
     line = words[0] if words else type(error).__name__
+    if len(line) > _LONGEST:
+        line = line[:_LONGEST].rpartition(" ")[0] + " ..."
     return line if line.endswith(".") else line + "."

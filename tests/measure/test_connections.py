@@ -16,6 +16,7 @@ from modviz.measure.data import LabelledData
 from modviz.measure.guard import evaluating
 from modviz.measure.lesion import measure_lesions
 from modviz.measure.network import Network
+from modviz.measure.trace import NetworkError
 from tests.measure.architectures import (
     ARCHITECTURES,
     ChannelsLast,
@@ -221,3 +222,70 @@ def test_the_whole_analysis_runs_on_every_kind(kind):
         )
     assert analysis.status == "complete"
     assert np.isfinite(analysis.features.score[analysis.tested]).all()
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(16, 8), nn.Linear(8, 8)
+        self.over_time, self.out = nn.LSTM(8, 6, batch_first=True), nn.Linear(6, 4)
+
+    def forward(self, x):
+        x = self.fc2(self.fc1(x.flatten(1)).relu()).relu()
+        found, _ = self.over_time(x.unsqueeze(1))
+        return self.out(found[:, 0])
+
+
+def test_a_reader_that_gives_nested_tuples_still_reads():
+    model = made(Recurrent)
+    network = Network(model, IMAGES)
+    with pytest.raises(NetworkError, match="'out' reads.*it gives tuples of tuples"):
+        modviz.weight_graph(network, include_outputs=True)
+    (cut,) = network.lesion_nodes("fc2")
+    assert cut.name == "unsqueeze"  # the last value in which each unit stands apart
+    labels = torch.arange(60) % 4
+    images = torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(2))
+    analysis = modviz.analyze(
+        model, (images, labels), n_clusters=2, n_controls=2, features=False, progress=False
+    )
+    assert analysis.status == "complete"
+
+
+class Gained(nn.Module):
+    """Factors of all forms: a number as a parameter, and one a channel with an offset."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.out = nn.Linear(16, 5), nn.Linear(5, 6), nn.Linear(6, 4)
+        self.gain = nn.Parameter(torch.tensor(-3.0))
+        self.scale = nn.Parameter(torch.linspace(0.5, 1.5, 6))
+        self.offset = nn.Parameter(torch.linspace(0, 1, 6))
+
+    def forward(self, x):
+        x = self.one(x.flatten(1)).relu() * self.gain
+        return self.out(torch.addcmul(self.offset, self.scale, self.two(x).relu()))
+
+
+def test_learnt_factors_scale_edges():
+    model = made(Gained)
+    graph = modviz.weight_graph(model, IMAGES, include_outputs=True)
+    two = model.two.weight.detach().abs().numpy().T
+    assert np.allclose(graph.blocks[0, 1], 3 * two)
+    out = model.out.weight.detach().abs().numpy().T
+    assert np.allclose(graph.blocks[1, 2], out * model.scale.detach().numpy()[:, None])
+
+
+def test_a_part_of_what_could_not_be_followed_is_not_followed_either():
+    class Unbound(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two, self.out = nn.Linear(16, 6), nn.Linear(3, 5), nn.Linear(5, 4)
+
+        def forward(self, x):
+            x = self.one(x.flatten(1)).reshape(len(x), 2, 3).permute(1, 0, 2)
+            first, second = x.unbind(0)
+            return self.out(self.two(first + second).relu())
+
+    network = Network(Unbound(), IMAGES)
+    with pytest.raises(NetworkError, match="which the layer 'two' reads"):
+        modviz.weight_graph(network)
