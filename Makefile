@@ -7,7 +7,7 @@ RUN := $(VENV)/.modviz-run
 DEV := $(VENV)/.modviz-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab fetch networks table clean
+.PHONY: help demo test lint lab fetch networks table study clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,6 +35,10 @@ networks: fetch ## the tests of networks, with those that are too many for every
 
 table: $(DEV) ## measure all architectures and write README's table
 	$(BIN)/python -m tests.networks.table
+
+study: $(DEV) ## train and measure the paper's networks: hours, goes on where it stopped
+	$(BIN)/python notebooks/reproduction.py
+	$(BIN)/jupyter nbconvert --execute --to html notebooks/02_reproduce_the_paper.ipynb
 
 clean: ## remove what the tools leave; the environment stays (rm -rf .venv removes it)
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis test-artifacts
