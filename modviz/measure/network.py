@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -190,6 +191,14 @@ class Network:
     def bytes_per_image(self) -> int:
         """Size of the largest tensor of a forward pass, for one image."""
         return self._reading.bytes_per_image
+
+    def stacked(self, node: fx.Node, value: Any, n: int) -> Any:
+        """What becomes of a value if `n` copies of the images stand one behind the other."""
+        if node in self._reading.image_counts:
+            return value * n
+        if isinstance(value, torch.Tensor) and value.ndim and not self._reading.is_constant(node):
+            return value.repeat(n, *[1] * (value.ndim - 1))
+        return value
 
     # ---- where to measure ------------------------------------------------------------------------
 

@@ -65,6 +65,8 @@ class Reading:
         Magnitude by which the batch norm right after a layer scales its units.
     norms : set of torch.fx.Node
         Operations that are batch norms.
+    image_counts : set of torch.fx.Node
+        Numbers that say how many images there are.
     output : tensor
         What the model gave for the example.
     bytes_per_image : int
@@ -78,6 +80,7 @@ class Reading:
     gaps: list[tuple[str, Opaque]] = field(default_factory=list)
     in_scale: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     norms: set[fx.Node] = field(default_factory=set)
+    image_counts: set[fx.Node] = field(default_factory=set)
     output: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     bytes_per_image: int = 0
 
@@ -102,6 +105,8 @@ def read(replay: Replay, modules: Mapping[str, nn.Module], example: torch.Tensor
         if node.op in ("placeholder", "output"):
             continue
         if not _holds_tensors(value):
+            if _counts_images(node, reading):
+                reading.image_counts.add(node)
             if _hides_tensors(value):
                 where = Opaque(node.name, "several outputs", "it gives tuples of tuples")
                 reading.values[node] = where
@@ -131,6 +136,21 @@ def _holds_tensors(value: object) -> bool:
     if isinstance(value, (tuple, list)):
         return len(value) > 0 and all(isinstance(part, torch.Tensor) for part in value)
     return isinstance(value, torch.Tensor)
+
+
+def _counts_images(node: fx.Node, reading: Reading) -> bool:
+    """Whether a node is ``x.size(0)``, ``x.shape[0]`` or ``len(x)`` of a tensor of units."""
+    name, (source, *rest) = function_name(node.target), (*node.args, None)
+    if name == "getitem" and isinstance(source, fx.Node) and rest[:1] == [0]:
+        return function_name(source.target) in ("size", "getattr") and _is_of_units(
+            source.args[0], reading
+        )
+    first = name == "len" or (name in ("size", "sym_size") and rest[:1] == [0])
+    return first and _is_of_units(source, reading)
+
+
+def _is_of_units(given: object, reading: Reading) -> bool:
+    return isinstance(given, fx.Node) and given in reading.values and not reading.is_constant(given)
 
 
 def _hides_tensors(value: object) -> bool:

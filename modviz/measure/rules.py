@@ -235,10 +235,23 @@ def merge(call: Call) -> Value:
         return replace(signals[0], terms=terms)
     positions = {signal.positions for signal in signals}
     return Signal(
-        terms,
+        _summed(terms),
         positions.pop() if len(positions) == 1 else (),
         activated=any(signal.activated for signal in signals),
     )
+
+
+def _summed(terms: Sequence[Term]) -> tuple[Term, ...]:
+    """The same terms with those of the same units in the same places made one."""
+    kept: list[Term] = []
+    for term in terms:
+        for k, other in enumerate(kept):
+            if other.source == term.source and torch.equal(other.units, term.units):
+                kept[k] = replace(other, scale=thin(other.scale + term.scale))
+                break
+        else:
+            kept.append(term)
+    return tuple(kept)
 
 
 def product(call: Call) -> Value:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -205,7 +205,7 @@ class Engine:
             elif node in plan.cuts:  # one copy is enough: silencing makes the others
                 env[node] = batch.env[node]
             else:
-                env[node] = _copies(node, batch.env[node], len(masks))
+                env[node] = self.network.stacked(node, batch.env[node], len(masks))
                 if on is not None:
                     on.values[node] = env[node]
             if node in plan.cuts:
@@ -255,13 +255,6 @@ class Engine:
                 same = False
             self._stackable[index] = same
         return self._stackable[index]
-
-
-def _copies(node: fx.Node, value: Any, n: int) -> Any:
-    """`n` copies of a value along the images; what has no images stays as it is."""
-    if isinstance(value, torch.Tensor) and node.op != "get_attr" and value.ndim:
-        return value.repeat(n, *[1] * (value.ndim - 1))
-    return value
 
 
 def integers(counts: torch.Tensor) -> NDArray[np.int64]:

@@ -289,3 +289,20 @@ def test_a_part_of_what_could_not_be_followed_is_not_followed_either():
     network = Network(Unbound(), IMAGES)
     with pytest.raises(NetworkError, match="which the layer 'two' reads"):
         modviz.weight_graph(network)
+
+
+def test_two_ways_of_the_same_units_add_up_to_one_connection():
+    class Doubled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two, self.out = nn.Linear(16, 6), nn.Linear(6, 5), nn.Linear(5, 4)
+
+        def forward(self, x):
+            x = self.one(x.flatten(1))
+            return self.out(self.two(x + 2 * x).relu())
+
+    model = Doubled()
+    network = Network(model, IMAGES)
+    assert [(c.source, c.target) for c in network.connections].count(("one", "two")) == 1
+    graph = modviz.weight_graph(network)
+    assert np.allclose(graph.blocks[0, 1], 3 * model.two.weight.detach().abs().numpy().T)

@@ -11,7 +11,10 @@ from torch import nn
 from torch.nn import functional
 
 import modviz
+from modviz.core.controls import draw_controls
+from modviz.measure.guard import evaluating
 from modviz.measure.network import Network
+from modviz.measure.silencing import Engine
 from modviz.measure.trace import NetworkError
 from tests.measure.architectures import Asking, Functional, Standardised, made
 from tests.measure.small import four_by_four, left_alone, tiny_cnn, tiny_mlp
@@ -305,3 +308,34 @@ def test_a_layer_by_hand_has_to_run_once():
 
     with pytest.raises(NetworkError, match="'fc' runs 2 times"):
         Network(Twice(), IMAGES, connections=[("fc", "out")])
+
+
+class Counting(nn.Module):
+    """Uses the number of images, in every way to ask for it, behind the layer that is lesioned."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.out = nn.Linear(16, 8), nn.Linear(8, 8), nn.Linear(8, 4)
+        self.turn = nn.Parameter(torch.eye(8) + 0.1)
+
+    def forward(self, x):
+        n, m = x.size(0), x.shape[0]
+        o, _, _, _ = x.size()
+        y = self.one(x.flatten(1)).relu().view(len(x), 8)
+        y = self.two(y.view(n, 8)).relu().view(m, 2, 4)
+        y = functional.linear(y.reshape(o, 8), 2 * self.turn.t())
+        return self.out(y.relu())
+
+
+@pytest.mark.parametrize("kind", [Counting, Asking])
+def test_lesions_share_a_batch_also_where_the_number_of_images_is_used(kind):
+    model = made(kind)
+    network = Network(model, IMAGES)
+    graph = modviz.weight_graph(network)
+    partition = modviz.spectral_partition(graph, 2)
+    tested = np.ones(len(partition.subclusters), dtype=bool)
+    controls = draw_controls(partition, 3, seed=0)
+    engine = Engine(network, partition, tested, controls, "zero")
+    with evaluating(model):
+        batch = engine.intact(IMAGES, torch.arange(6) % 4)
+        assert engine.stack_size(batch, range(len(engine.plans))) > 1

@@ -27,7 +27,7 @@ def measured(label: str) -> Row:
     import torch
 
     import modviz
-    from tests.networks.zoo import ARCHITECTURES
+    from tests.networks.zoo import ARCHITECTURES, connected_pairs
 
     architecture = ARCHITECTURES[label]
     model = architecture.made()
@@ -39,7 +39,7 @@ def measured(label: str) -> Row:
     seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     megabytes = peak / (2**20 if sys.platform == "darwin" else 2**10)
-    connections = len(network.connections)
+    connections = connected_pairs(network)
     return len(network.layers), graph.n_units, connections, round(seconds, 1), round(megabytes)
 
 

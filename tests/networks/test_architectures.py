@@ -9,7 +9,7 @@ import torch
 import modviz
 from modviz.measure.network import Network
 from tests.networks.table import README, rows
-from tests.networks.zoo import ARCHITECTURES, layer_widths
+from tests.networks.zoo import ARCHITECTURES, connected_pairs, layer_widths
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_an_architecture_is_followed_from_end_to_end(label):
     assert graph.live.all()
     # README says the same; its seconds and megabytes are those of one machine
     table = rows(README.read_text(encoding="utf-8"))
-    assert table[label][:3] == (len(network.layers), graph.n_units, len(network.connections))
+    assert table[label][:3] == (len(network.layers), graph.n_units, connected_pairs(network))
 
 
 def test_the_table_is_about_these_architectures():

@@ -14,6 +14,8 @@ from types import ModuleType
 import torch
 from torch import nn
 
+from modviz.measure.network import Network
+
 _KEPT: list[torch.library.Library] = []
 
 
@@ -82,6 +84,11 @@ def layer_widths(model: nn.Module) -> dict[str, int]:
         for name, module in model.named_modules()
         if isinstance(module, (nn.Conv2d, nn.Linear)) and not name.startswith(("aux", "AuxLogits"))
     }
+
+
+def connected_pairs(network: Network) -> int:
+    """How many pairs of layers (or of the input and a layer) there are that connect."""
+    return len({(c.source, c.target) for c in network.connections})
 
 
 def _chain(*names: str) -> dict[str, set[str]]:
