@@ -17,16 +17,17 @@ from modviz.core.interactions import Interactions
 from modviz.core.partition import Partition
 from modviz.core.progress import ProgressCallback
 from modviz.core.settings import Settings, refuse_unknown, whole_number
-from modviz.measure.data import LabelledData
+from modviz.measure.by_hand import Pairs
 from modviz.measure.guard import evaluating
-from modviz.measure.network import Network, dtype_of, require_module
+from modviz.measure.inputs import check_kinds, fitting, module_of, read_inputs
+from modviz.measure.network import Network
 from modviz.measure.pairs import PairRun
 from modviz.measure.reporter import Reporter
-from modviz.measure.run import check_kinds, fitting
+from modviz.measure.trace import Head
 
 
 def interactions(
-    model: nn.Module,
+    model: nn.Module | Network,
     data: Any,
     partition: Partition,
     *,
@@ -37,6 +38,8 @@ def interactions(
     workers: int | None = None,
     progress: bool | ProgressCallback = True,
     cancel: threading.Event | None = None,
+    head: Head = None,
+    connections: Pairs | None = None,
     **unknown: Any,
 ) -> Interactions:
     """Silence every pair of subclusters, to see which are redundant and which need each other.
@@ -47,7 +50,7 @@ def interactions(
 
     Parameters
     ----------
-    model : torch.nn.Module
+    model : torch.nn.Module or modviz.Network
         A classifier: one tensor in, class scores (images, classes) out.
     data : (images, labels), torch Dataset or DataLoader
         As in `modviz.analyze`.
@@ -69,6 +72,8 @@ def interactions(
     cancel : threading.Event, optional
         When set, the measurement stops and returns what it has, with ``status == "cancelled"``. An
         interrupt from the keyboard does the same, with a warning.
+    head, connections : optional
+        As in `modviz.analyze`.
 
     Returns
     -------
@@ -94,11 +99,10 @@ def interactions(
     if workers is not None:
         whole_number("workers", workers, 1)
     check_kinds(cancel=cancel, progress=progress)
-    require_module(model)
-    with torch.inference_mode(False), evaluating(model), Reporter(progress) as reporter:
+    whole = module_of(model)
+    with torch.inference_mode(False), evaluating(whole), Reporter(progress) as reporter:
         reporter.start("reading", "reading the model")
-        labelled = LabelledData(data, dtype=dtype_of(model))
-        network = Network(model, labelled.first())
+        network, labelled = read_inputs(model, data, head, connections)
         partition = fitting(partition, network)
         members = _members(partition, subclusters)
         run = PairRun(

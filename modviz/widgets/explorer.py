@@ -120,12 +120,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._announce()
 
     def _run_controls(self, settings: dict[str, Any]) -> RunControls:
-        from modviz.measure import run
+        from modviz.measure import inputs, run
 
         start = checked(settings, run.analyze)
         layout = {name: settings[name] for name in ("head", "connections") if name in settings}
         self._hidden = run.hidden_layers(self._model, self._data, **layout)
-        module = run.module_of(self._model)
+        module = inputs.module_of(self._model)
         self._name = type(module).__name__
         self._n_weights = sum(parameter.numel() for parameter in module.parameters())
         return RunControls(self._hidden, start, settings)

@@ -150,11 +150,12 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     fake = Runs()
     module = types.ModuleType("modviz.measure.run")
     fake.module = module
-    module.__dict__.update(
-        analyze=fake.analyze, hidden_layers=fake.hidden_layers, module_of=lambda model: model
-    )
-    monkeypatch.setitem(sys.modules, "modviz.measure.run", module)
-    monkeypatch.setattr(modviz.measure, "run", module, raising=False)
+    module.__dict__.update(analyze=fake.analyze, hidden_layers=fake.hidden_layers)
+    inputs = types.ModuleType("modviz.measure.inputs")
+    inputs.__dict__.update(module_of=lambda model: model)
+    for name, made in (("run", module), ("inputs", inputs)):
+        monkeypatch.setitem(sys.modules, f"modviz.measure.{name}", made)
+        monkeypatch.setattr(modviz.measure, name, made, raising=False)
     return fake
 
 

@@ -1,0 +1,68 @@
+"""What a user gives to a measurement, checked: a model, data, a partition of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from modviz.core.partition import Partition
+from modviz.measure.by_hand import Pairs
+from modviz.measure.data import LabelledData
+from modviz.measure.network import Network, dtype_of, require_module
+from modviz.measure.trace import Head
+
+
+def check_kinds(
+    *, cancel: Any, progress: Any, preprocess: Any = None, class_names: Any = None
+) -> None:
+    """Refuse arguments of the wrong kind."""
+    if cancel is not None and not hasattr(cancel, "is_set"):
+        raise TypeError(f"cancel is {type(cancel).__name__}; expected a threading.Event")
+    if not isinstance(progress, bool) and not callable(progress):
+        raise TypeError(f"progress={progress!r}; expected True, False or a function of a Progress")
+    if preprocess is not None and not callable(preprocess):
+        raise TypeError(f"preprocess={preprocess!r}; expected a function of pictures")
+    if isinstance(class_names, str):
+        raise TypeError(f"class_names={class_names!r}; expected a list of names")
+
+
+def module_of(model: nn.Module | Network) -> nn.Module:
+    """The torch module, also of a `modviz.Network`; a TypeError for anything else."""
+    module = model.model if isinstance(model, Network) else model
+    require_module(module)
+    return module
+
+
+def read_inputs(
+    model: nn.Module | Network, data: Any, head: Head, connections: Pairs | None
+) -> tuple[Network, LabelledData]:
+    """A network and its data; errors say what can't be used, and why."""
+    if isinstance(model, Network):
+        if head is not None or connections is not None:
+            raise TypeError(
+                "head and connections belong to modviz.Network(model, example_input, ...), which "
+                "was given; say them there"
+            )
+        network, labelled = model, LabelledData(data, dtype=dtype_of(model.model))
+    else:
+        require_module(model)
+        labelled = LabelledData(data, dtype=dtype_of(model))
+        network = Network(model, labelled.first(), head=head, connections=connections)
+    network.choose(None)
+    return network, labelled
+
+
+def fitting(partition: Partition, network: Network) -> Partition:
+    """The partition, if it is one of this network's units."""
+    if not isinstance(partition, Partition):
+        raise TypeError(f"partition is {type(partition).__name__}; expected a modviz.Partition")
+    sizes = {layer.name: layer.n_units for layer in network.layers}
+    for layer in partition.graph.layers:
+        if layer.role == "hidden" and sizes.get(layer.name) != layer.n_units:
+            raise ValueError(
+                f"the partition has a layer {layer.name!r} of {layer.n_units} units, the model "
+                f"{sizes.get(layer.name, 'none of that name')}; give a partition of this "
+                "model's graph"
+            )
+    return partition
