@@ -16,9 +16,11 @@ from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.progress import Cancelled
 from modviz.core.settings import one_of, whole_number
 from modviz.measure.data import LabelledData
+from modviz.measure.edges import input_units
 from modviz.measure.guard import evaluating
 from modviz.measure.network import LayerChoice, Network, device_of, dtype_of, require_module
 from modviz.measure.sampling import sampled_batches
+from modviz.measure.signals import INPUT
 from modviz.measure.trace import NetworkError
 
 #: Images behind the correlations, as in the authors' code.
@@ -140,7 +142,7 @@ def correlation_graph(
     if include_outputs:
         chosen += [layer for layer in network.layers if layer.role == "output"]
     if include_inputs and (n_inputs := _n_inputs(network)):
-        chosen.insert(0, Layer("input", "input", n_inputs, "input"))
+        chosen.insert(0, Layer(INPUT, "input", n_inputs, "input"))
     n_samples = n_samples if data.n_images is None else min(n_samples, data.n_images)
     _refuse_too_many(chosen, n_samples)
     measure = _Measure(network, chosen, kernel_norm)
@@ -175,8 +177,8 @@ def correlation_graph(
 
 def _n_inputs(network: Network) -> int:
     """Units of the input as layers read them; 0 if none reads it directly."""
-    reads = [c.units.max() + 1 for c in network.connections if c.source == "input"]
-    return int(max(reads, default=0))
+    reads = [c for c in network.connections if c.source == INPUT]
+    return input_units(reads, network) if reads else 0
 
 
 def _refuse_too_many(layers: list[Layer], n_samples: int) -> None:
@@ -238,7 +240,7 @@ class _Measure:
         )
         if self._inputs:
             channels = self._inputs == images.shape[1]
-            found["input"] = self._by_unit(images if channels else images.flatten(1), "input")
+            found[INPUT] = self._by_unit(images if channels else images.flatten(1), INPUT)
         return found
 
     def _by_unit(self, value: torch.Tensor, layer: str) -> Values:

@@ -6,9 +6,8 @@ put something else in its place; that is all that edges, lesions and pictures ne
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,41 +15,15 @@ import torch
 from torch import fx, nn
 
 from modviz.measure import layers
+from modviz.measure.hooks import HookReplay, Tap
 from modviz.measure.layers import LayerWeights
 from modviz.measure.reader import Connection, Reading
-from modviz.measure.replay import Env, Replay
-from modviz.measure.signals import Signal, whole
+from modviz.measure.replay import Env
+from modviz.measure.signals import INPUT, Signal, whole
 from modviz.measure.trace import Head, NetworkError, chosen_head
 
 #: Pairs of names, (source, target).
 Pairs = Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, eq=False)
-class _Tap:
-    """Where a layer finds the units of another in what it reads."""
-
-    source: str
-    target: str
-    axis: int  # of the reader's channels in its input
-    start: int  # of the source's channels among them
-    n_units: int
-    positions: int  # columns that each unit owns
-
-    def read(self, value: torch.Tensor) -> torch.Tensor:
-        """The source's part of the reader's input, units along one dimension."""
-        part = value.narrow(self.axis, self.start, self.n_units * self.positions)
-        if self.positions > 1:
-            part = part.unflatten(self.axis, (self.n_units, self.positions))
-        return part
-
-    def write(self, value: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
-        """The reader's input with another part in place of the source's."""
-        if self.positions > 1:
-            part = part.flatten(self.axis, self.axis + 1)
-        end = self.start + self.n_units * self.positions
-        rest = value.narrow(self.axis, end, value.shape[self.axis] - end)
-        return torch.cat([value.narrow(self.axis, 0, self.start), part, rest], dim=self.axis)
 
 
 def read_by_hand(
@@ -71,12 +44,13 @@ def read_by_hand(
     graph = fx.Graph()
     images = graph.placeholder("images")
     nodes: dict[str, fx.Node] = {}
-    taps: dict[fx.Node, _Tap] = {}
+    taps: dict[fx.Node, Tap] = {}
+    axes: dict[str, int] = {}
     for name in order:
         read = []
         for tap in _taps(name, [s for s, t in pairs if t == name], found, inputs):
             reading.connections.append(_connection(tap, found[name]))
-            if tap.source == "input":
+            if tap.source == INPUT:
                 continue
             if tap.source not in nodes:
                 raise NetworkError(
@@ -90,13 +64,17 @@ def read_by_hand(
         nodes[name] = graph.call_module(name, tuple(read) or (images,))
         weights, shape = found[name], shapes[name][1:]
         axis = weights.unit_axis % len(shape)
+        axes[name] = axis + 1
         reading.layers[name], reading.nodes[name] = weights, [nodes[name]]
         reading.values[nodes[name]] = Signal((whole(name, weights.n_units, shape, axis),))
         reading.bytes_per_image = max(
             reading.bytes_per_image, example.element_size() * torch.Size(shape).numel()
         )
-    graph.output((images, *nodes.values()))
-    return HookReplay(model, graph, nodes, taps, head), reading
+    unread = [node for node in nodes.values() if not node.users]
+    graph.output((images, *unread))
+    replay = HookReplay(model, graph, nodes, taps, axes, head)
+    _probe(replay, nodes, taps, example)
+    return replay, reading
 
 
 def _layers(modules: Mapping[str, nn.Module], pairs: Pairs) -> dict[str, LayerWeights]:
@@ -109,7 +87,12 @@ def _layers(modules: Mapping[str, nn.Module], pairs: Pairs) -> dict[str, LayerWe
             raise TypeError(f"connections hold {pair!r}; expected pairs (source, target)")
         for name in pair:
             weights = layers.of_module(modules[name], []) if name in modules else None
-            if name == "input" and name == pair[0]:
+            if name == INPUT and name == pair[0]:
+                if INPUT in modules:
+                    raise NetworkError(
+                        "a module of the model is called 'input', which is what modviz calls the "
+                        "network's input; rename it to name its connections by hand"
+                    )
                 continue
             if weights is None:
                 there = [n for n, m in modules.items() if layers.of_module(m, []) is not None]
@@ -131,6 +114,11 @@ def _observe(
 
     def note(name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, args: tuple[torch.Tensor, ...], value: torch.Tensor) -> None:
+            if not args:
+                raise NetworkError(
+                    f"the model calls {name!r} with its input as a keyword; connections by hand "
+                    "need it as the first argument"
+                )
             order.append(name)
             reads[name], gives[name] = args[0].shape, value.shape
 
@@ -156,15 +144,15 @@ def _taps(
     sources: Sequence[str],
     found: Mapping[str, LayerWeights],
     inputs: Mapping[str, torch.Size],
-) -> list[_Tap]:
+) -> list[Tap]:
     """Where `target` finds each of its sources; several stand one behind the other."""
     weights, shape = found[target], inputs[target]
     axis = 1 if weights.unit_axis == 0 else len(shape) - 1
     width = int(shape[axis])
     if not sources:
         return []
-    if sources == ["input"]:
-        return [_Tap("input", target, axis, 0, width, 1)]
+    if sources == [INPUT]:
+        return [Tap(INPUT, target, axis, 0, width, 1)]
     sizes = [found[source].n_units if source in found else -1 for source in sources]
     total = sum(sizes)
     if -1 in sizes or total == 0 or width % total or len(set(sources)) < len(sources):
@@ -178,102 +166,54 @@ def _taps(
     for size in sizes:
         starts.append(starts[-1] + size * positions)
     return [
-        _Tap(source, target, axis, start, size, positions)
+        Tap(source, target, axis, start, size, positions)
         for source, size, (start, _) in zip(sources, sizes, pairwise(starts), strict=True)
     ]
 
 
-def _connection(tap: _Tap, reader: LayerWeights) -> Connection:
+#: Share of what a disturbed unit changes at a reader that has to be in its own place there.
+_OWN_SHARE = 0.6
+
+
+def _probe(
+    replay: HookReplay,
+    nodes: Mapping[str, fx.Node],
+    taps: Mapping[fx.Node, Tap],
+    example: torch.Tensor,
+) -> None:
+    """Disturb the first and the last unit of every source, and look where readers feel it."""
+    keep = frozenset(taps)
+    calm = replay.forward(example, keep)
+    for source in {tap.source for tap in taps.values()}:
+        own = [(node, tap) for node, tap in taps.items() if tap.source == source]
+        axis = replay.unit_axes[source]
+        for unit in (0, own[0][1].n_units - 1):
+            felt = dict.fromkeys(taps, torch.zeros(()))
+            for step in (10.0, -10.0):  # one of them passes a ReLU on the way
+                env: Env = {replay.input: example}
+                change = partial(_disturbed, axis=axis, unit=unit, by=step)
+                replay.run(env, (), keep, {nodes[source]: change})
+                for node, tap in own:
+                    difference = (env[node] - calm[node]).double().square().movedim(tap.axis, 0)
+                    felt[node] = felt[node] + difference.flatten(1).sum(dim=1)
+            for node, tap in own:
+                if float(felt[node].sum()) and felt[node][unit] < _OWN_SHARE * felt[node].sum():
+                    raise NetworkError(
+                        f"unit {unit} of {source!r} is not felt where {tap.target!r} should read "
+                        "it: something between them moves or mixes units, or other sources are "
+                        "concatenated before it; leave this connection out"
+                    )
+
+
+def _disturbed(value: torch.Tensor, *, axis: int, unit: int, by: float) -> torch.Tensor:
+    changed = value.clone()
+    changed.select(axis, unit).add_(by * (1 + value.abs().max()))
+    return changed
+
+
+def _connection(tap: Tap, reader: LayerWeights) -> Connection:
     width = int(reader.weight.shape[1]) * reader.groups
     units = torch.full((width,), -1)
     owned = torch.arange(tap.n_units).repeat_interleave(tap.positions)
     units[tap.start : tap.start + len(owned)] = owned
     return Connection(tap.source, tap.target, units.numpy(), torch.ones(width).double().numpy())
-
-
-class HookReplay(Replay):
-    """Runs the whole model every time, and shows or changes what readers read by hooks.
-
-    The graph is only a picture of who reads whom. Runs are made one at a time: hooks belong to the
-    model, which threads share.
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        graph: fx.Graph,
-        layer_nodes: Mapping[str, fx.Node],
-        taps: Mapping[fx.Node, _Tap],
-        head: Head,
-    ) -> None:
-        super().__init__(graph, model)
-        self._model, self._head = model, head
-        self._layers, self._taps = dict(layer_nodes), dict(taps)
-        self._lock = threading.Lock()
-
-    def run(
-        self,
-        env: Env,
-        nodes: Iterable[fx.Node],  # noqa: ARG002 - the model runs whole
-        keep: frozenset[fx.Node],
-        amend: Mapping[fx.Node, Callable[[Any], Any]] | None = None,
-    ) -> None:
-        """Run the model on the input in `env`, amending what layers give and readers read."""
-        changes = amend or {}
-        images = env[self.input]
-        for node in set(env) - keep:
-            env.pop(node)
-        with self._lock:
-            handles = []
-            try:
-                for name, node in self._layers.items():
-                    module = self._model.get_submodule(name)
-                    taps = [(n, tap) for n, tap in self._taps.items() if tap.target == name]
-                    handles += [
-                        module.register_forward_pre_hook(_reads(taps, changes, keep, env)),
-                        module.register_forward_hook(_gives(node, changes, keep, env)),
-                    ]
-                env[self.output] = chosen_head(self._model(images), self._head)
-            finally:
-                for handle in handles:
-                    handle.remove()
-
-    def call(self, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
-        """The value of one node, by running the whole model."""
-        values: Env = {self.input: env[self.input]}
-        self.run(values, (), frozenset({node}))
-        return values[node]
-
-
-def _reads(
-    taps: Sequence[tuple[fx.Node, _Tap]],
-    changes: Mapping[fx.Node, Callable[[Any], Any]],
-    keep: frozenset[fx.Node],
-    env: Env,
-) -> Callable[..., Any]:
-    def hook(_module: nn.Module, args: tuple[Any, ...]) -> Any:
-        value = args[0]
-        for node, tap in taps:
-            if node in changes:
-                value = tap.write(value, changes[node](tap.read(value)))
-            if node in keep:
-                env[node] = tap.read(value)
-        return (value, *args[1:])
-
-    return hook
-
-
-def _gives(
-    node: fx.Node,
-    changes: Mapping[fx.Node, Callable[[Any], Any]],
-    keep: frozenset[fx.Node],
-    env: Env,
-) -> Callable[..., Any]:
-    def hook(_module: nn.Module, _args: tuple[Any, ...], value: Any) -> Any:
-        if node in changes:
-            value = changes[node](value)
-        if node in keep:
-            env[node] = value
-        return value
-
-    return hook

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from modviz.core.settings import one_of
 from modviz.measure.by_hand import Pairs
 from modviz.measure.network import LayerChoice, Network
 from modviz.measure.reader import Connection
+from modviz.measure.signals import INPUT
 from modviz.measure.trace import Head
 
 Floats = NDArray[np.float64]
@@ -76,10 +79,10 @@ def weight_graph(
     names = {layer.name for layer in chosen}
     reads = [c for c in network.connections if c.target in names and c.source in names]
     if include_inputs:
-        from_input = [c for c in network.connections if c.target in names and c.source == "input"]
+        from_input = [c for c in network.connections if c.target in names and c.source == INPUT]
         if from_input:
-            n_inputs = max(int(c.units.max()) + 1 for c in from_input)
-            chosen.insert(0, Layer("input", "input", n_inputs, "input"))
+            n_inputs = input_units(from_input, network)
+            chosen.insert(0, Layer(INPUT, "input", n_inputs, "input"))
             reads += from_input
     if not reads:
         unfollowed = network.unfollowed()
@@ -101,6 +104,18 @@ def weight_graph(
     return NeuronGraph(chosen, blocks, edges="weights")
 
 
+def input_units(from_input: Sequence[Connection], network: Network) -> int:
+    """How many units the input has: its pixels where linear layers read it, else its channels."""
+    found = [int(c.units.max()) + 1 for c in from_input]
+    n_channels = network.input_shape[0]
+    if len(network.input_shape) > 1 and min(found) <= n_channels < max(found):
+        raise ValueError(
+            f"the input is read by channel ({n_channels}) and by pixel ({max(found)}), so that its "
+            "units are not defined; use include_inputs=False, or layers of which only one reads it"
+        )
+    return max(found)
+
+
 def _block(
     network: Network, connection: Connection, shape: tuple[int, int], kernel_norm: str
 ) -> Floats:
@@ -115,7 +130,11 @@ def _block(
         units = units.reshape(slices.shape[1], -1)[:, 0]
     norms = _norm(slices, kernel_norm, name)
     block = np.zeros(shape)
-    np.add.at(block, units[units >= 0], norms.T[units >= 0])
+    if kernel_norm == "l2":  # a unit may be read in several places, which belong to one slice
+        np.add.at(block, units[units >= 0], norms.T[units >= 0] ** 2)
+        block = np.sqrt(block)
+    else:
+        np.add.at(block, units[units >= 0], norms.T[units >= 0])
     return np.asarray(block * network.batch_norm_scale(name))
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
-from modviz.measure.ops import function_name, layer_kind
+from modviz.measure.ops import LAYERS, function_name, layer_kind
 
 _CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 #: Functions that are layers: their kind, and the order of their arguments.
@@ -72,6 +72,7 @@ class WeightsSeen(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.layers: list[LayerWeights] = []
+        self.outputs: list[torch.Tensor] = []
 
     def __torch_function__(
         self,
@@ -81,9 +82,11 @@ class WeightsSeen(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         found = _weights(function_name(func), args, kwargs or {})
+        value = func(*args, **(kwargs or {}))
         if found is not None:
             self.layers.append(found)
-        return func(*args, **(kwargs or {}))
+            self.outputs.append(value)
+        return value
 
 
 def of_module(module: nn.Module, seen: Sequence[LayerWeights]) -> LayerWeights | None:
@@ -96,6 +99,33 @@ def of_module(module: nn.Module, seen: Sequence[LayerWeights]) -> LayerWeights |
     stored = LayerWeights(kind, own, int(groups))
     fits = [s for s in seen if s.kind == kind and s.n_units == stored.n_units]
     return fits[0] if len(fits) == 1 and fits[0].weight.shape == own.shape else stored
+
+
+def as_used(
+    module: nn.Module,
+    weights: LayerWeights,
+    seen: WeightsSeen,
+    read: torch.Tensor,
+    gives: torch.Tensor,
+    rerun: Callable[[Sequence[torch.Tensor]], Any],
+) -> LayerWeights | None:
+    """The weights that a module applies to what it reads; None if it does something else, too.
+
+    A subclass with a forward() of its own may add an update of low rank to a linear layer, say:
+    then the matrix is what comes out for the unit vectors.
+    """
+    base = next(kind for kind in LAYERS if isinstance(module, kind))
+    if type(module).forward is base.forward or any(value is gives for value in seen.outputs):
+        return weights
+    if weights.kind != "linear" or read.ndim != 2:
+        return None
+    unit_vectors = torch.eye(read.shape[1], device=read.device, dtype=read.dtype)
+    origin = rerun([torch.zeros_like(unit_vectors[:1])])
+    matrix = rerun([unit_vectors]) - origin
+    same = gives.shape == (len(read), weights.n_units) and torch.allclose(
+        read @ matrix + origin, gives, rtol=1e-3, atol=1e-4
+    )
+    return LayerWeights("linear", matrix.t()) if same else None
 
 
 def of_function(

@@ -17,7 +17,7 @@ from modviz.measure.trace import NetworkError
 
 def unit_means(
     network: Network,
-    axes: Mapping[fx.Node, int],
+    places: Mapping[fx.Node, tuple[int, int]],
     data: LabelledData,
     *,
     batch_size: int,
@@ -30,8 +30,8 @@ def unit_means(
     Parameters
     ----------
     network : Network
-    axes : dict of torch.fx.Node to int
-        The values, and the dimension along which their units stand.
+    places : dict of torch.fx.Node to (int, int)
+        The values, the dimension along which their units stand, and the number of units.
     data : LabelledData
     batch_size : int
     seed : int
@@ -54,9 +54,9 @@ def unit_means(
         If a mean is not finite.
     """
     replay, device = network.replay, device_of(network.model)
-    before, keep = replay.before(axes), frozenset(axes)
+    before, keep = replay.before(places), frozenset(places)
     sums: dict[fx.Node, torch.Tensor] = {}
-    count = dict.fromkeys(axes, 0)
+    count = dict.fromkeys(places, 0)
     done = 0
     for images, _ in data.batches(batch_size, network.n_classes, seed=seed):
         if cancel is not None and cancel.is_set():
@@ -64,8 +64,8 @@ def unit_means(
         env: Env = {replay.input: images.to(device)}
         with torch.no_grad():
             replay.run(env, before, keep)
-            for node, axis in axes.items():
-                total = _by_unit(env[node], axis)
+            for node, (axis, n_units) in places.items():
+                total = _by_unit(env[node], axis, n_units)
                 sums[node] = sums[node] + total if node in sums else total
                 count[node] += env[node].numel() // len(total)
         done += len(images)
@@ -79,9 +79,9 @@ def unit_means(
     return means
 
 
-def _by_unit(value: torch.Tensor, axis: int) -> torch.Tensor:
+def _by_unit(value: torch.Tensor, axis: int, n_units: int) -> torch.Tensor:
     """Sum over images and positions, shape (units,), in double precision."""
     if value.device.type == "mps":  # knows no double precision
         value = value.cpu()
     other = [dimension for dimension in range(value.ndim) if dimension != axis]
-    return value.sum(dim=other, dtype=torch.float64)
+    return value.sum(dim=other, dtype=torch.float64).reshape(n_units, -1).sum(dim=1)

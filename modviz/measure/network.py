@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -82,7 +83,8 @@ class Network:
             example = example.expand(2, *example.shape[1:])
         self.input_shape = tuple(example.shape[1:])
         with evaluating(model), torch.no_grad():
-            expected = class_scores(model, example, head)
+            # copies: a model may write into its input
+            expected = class_scores(model, example.clone(), head)
             self.replay, self._reading = _read(model, example, head, connections)
         if not torch.allclose(self._reading.output, expected, rtol=1e-4, atol=1e-5, equal_nan=True):
             raise NetworkError(
@@ -211,8 +213,13 @@ class Network:
         return tuple(self._reading.nodes[layer])
 
     def unit_axis(self, node: fx.Node, layer: str) -> int:
-        """The dimension of a value, from 1, along which the units of a layer stand."""
+        """The dimension of a value, from 1, along which the units of a layer stand.
+
+        Behind a flatten every unit has as many places there as it had positions, in a row.
+        """
         axis = self._axis(node, layer)
+        if axis is None and self._is_folded(node, layer):
+            axis = 0
         if axis is None:
             raise ValueError(f"the units of layer {layer!r} do not stand apart at {node.name!r}")
         return axis + 1
@@ -226,7 +233,11 @@ class Network:
         ends, todo = [], list(self._reading.nodes[layer])
         while todo:
             node = todo.pop()
-            onward = [user for user in node.users if self._still_alone(user, layer)]
+            onward = [
+                user
+                for user in node.users
+                if self._still_alone(user, layer) or self._is_folded(user, layer)
+            ]
             readers = [u for u in node.users if u in self._reading.values or u.op == "output"]
             if len(onward) < len(readers):
                 ends.append(node)
@@ -255,6 +266,16 @@ class Network:
         n_units = next(la.n_units for la in self.layers if la.name == layer)
         return unit_axis(term, n_units) if term.source == layer else None
 
+    def _is_folded(self, node: fx.Node, layer: str) -> bool:
+        """Whether a value holds the units of `layer` alone, each with its positions in a row."""
+        signal = self._reading.values.get(node)
+        if node in self._layer_nodes or not isinstance(signal, Signal) or not signal.positions:
+            return False
+        (term, *others) = signal.terms
+        n_units = next(la.n_units for la in self.layers if la.name == layer)
+        in_a_row = torch.arange(n_units).repeat_interleave(math.prod(signal.positions))
+        return term.source == layer and not others and torch.equal(term.units, in_a_row)
+
     @cached_property
     def _layer_nodes(self) -> frozenset[fx.Node]:
         return frozenset(node for uses in self._reading.nodes.values() for node in uses)
@@ -268,10 +289,10 @@ def _read(
     model: nn.Module, example: torch.Tensor, head: Head, connections: Pairs | None
 ) -> tuple[Replay, Reading]:
     if connections is not None:
-        return read_by_hand(model, example, connections, head)
-    module = traced(model, example, head)
+        return read_by_hand(model, example.clone(), connections, head)
+    module = traced(model, example.clone(), head)
     replay = Replay(module.graph, module)
-    return replay, read(replay, dict(model.named_modules()), example)
+    return replay, read(replay, dict(model.named_modules()), example.clone())
 
 
 def require_module(model: object) -> None:

@@ -20,7 +20,7 @@ from modviz.measure.norms import batch_norm_scale
 from modviz.measure.ops import function_name
 from modviz.measure.replay import Env, Replay
 from modviz.measure.rules import FUNCTION_RULES, MODULE_RULES, Call, Values, elementwise, pool
-from modviz.measure.signals import Opaque, Signal, Value, along, whole
+from modviz.measure.signals import INPUT, Opaque, Signal, Value, along, unit_axis, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def read(replay: Replay, modules: Mapping[str, nn.Module], example: torch.Tensor
     """Run `example`, shape (images, ...), through the model and note who reads whom."""
     reading = Reading()
     shape = tuple(example.shape[1:]) or (1,)
-    reading.values[replay.input] = Signal((whole("input", shape[0], shape),))
+    reading.values[replay.input] = Signal((whole(INPUT, shape[0], shape),))
     env: Env = {replay.input: example}
     for node in replay.nodes:
         seen = WeightsSeen()
@@ -124,7 +124,7 @@ def read(replay: Replay, modules: Mapping[str, nn.Module], example: torch.Tensor
             part = _part(node, reading)
             if part is None:
                 call = _call(node, env, replay, modules, reading)
-                layer = _as_layer(call, env, seen, reading)
+                layer = _as_layer(call, env, seen, modules, reading)
                 reading.values[node] = layer if layer is not None else _values(call, reading)
             else:
                 reading.values[node] = part
@@ -196,11 +196,21 @@ def _part(node: fx.Node, reading: Reading) -> Value | None:
     return Opaque(node.name, str(node.target), "it reads several tensors at once")
 
 
-def _as_layer(call: Call, env: Env, seen: WeightsSeen, reading: Reading) -> Value | None:
+def _as_layer(
+    call: Call, env: Env, seen: WeightsSeen, modules: Mapping[str, nn.Module], reading: Reading
+) -> Value | None:
     """The signal that a layer gives; None if the operation is no layer."""
     if call.module is not None:
         weights = layers.of_module(call.module, seen.layers)
-        return None if weights is None else _layer(call, str(call.node.target), weights, reading)
+        if weights is None:
+            return None
+        name = str(call.node.target)
+        name = f"{name}_2" if name == INPUT else name
+        used = layers.as_used(call.module, weights, seen, call.tensors[0], call.output, call.rerun)
+        if used is None:
+            reason = "its forward() does more than to multiply by one matrix of weights"
+            call = replace(call, inputs=(call.opaque(reason),))
+        return _layer(call, name, used or weights, reading)
     found = layers.of_function(
         call.node,
         lambda given: fx.map_arg(given, env.__getitem__),
@@ -219,7 +229,9 @@ def _as_layer(call: Call, env: Env, seen: WeightsSeen, reading: Reading) -> Valu
         tensors=(env[source],),
         nodes=(source,),
     )
-    return _layer(only, _free_name(parameter, weights, reading), weights, reading)
+    if any(n not in (source, weight_node) and not reading.is_constant(n) for n in call.nodes):
+        only = replace(only, inputs=(call.opaque("it adds units to the product"),))
+    return _layer(only, _free_name(parameter, weights, modules, reading), weights, reading)
 
 
 def _learnt(weight: fx.Node, env: Env) -> bool:
@@ -232,12 +244,16 @@ def _learnt(weight: fx.Node, env: Env) -> bool:
     return False
 
 
-def _free_name(parameter: str, weights: LayerWeights, reading: Reading) -> str:
+def _free_name(
+    parameter: str, weights: LayerWeights, modules: Mapping[str, nn.Module], reading: Reading
+) -> str:
     """The layer's name; that of its parameter, or a number behind it, if the name is taken."""
     name, number = layers.layer_name(parameter), 1
     for candidate in (name, parameter):
         known = reading.layers.get(candidate)
-        if known is None or _same(known.weight, weights.weight):
+        if known is None and candidate in modules:  # kept for the module, which may come later
+            known = layers.of_module(modules[candidate], [])
+        if candidate != INPUT and (known is None or _same(known.weight, weights.weight)):
             return candidate
     while f"{name}_{number + 1}" in reading.layers:
         number += 1
@@ -295,6 +311,8 @@ def _batch_norm(call: Call, scale: torch.Tensor, reading: Reading) -> Value:
     source = signal.terms[0].source
     uses = reading.nodes.get(source, [])
     own = len(signal.terms) == 1 and not signal.activated and len(uses) == 1
+    # the scale is by channel: that is by unit only where the channels are the units in order
+    own = own and unit_axis(signal.terms[0], len(scale)) == 0
     if own and _only_reader(call.node, uses[0]):
         # nothing else sees the layer without this batch norm: it is part of the layer
         before = reading.in_scale.get(source, np.ones(len(scale)))

@@ -39,7 +39,10 @@ def without_writes(graph: fx.Graph, modules: Mapping[str, nn.Module]) -> None:
         if node.op == "call_function":
             node.target = out_of_place(node.target) or node.target
         elif node.op == "call_method":
-            node.target = node.target.removesuffix("_")
+            plain = node.target.removesuffix("_")
+            if not hasattr(torch.Tensor, plain):
+                raise ValueError(f"it writes into a tensor by .{node.target}()")
+            node.target = plain
         if node.kwargs.get("inplace"):
             node.kwargs = {**node.kwargs, "inplace": False}
         if isinstance(target, fx.Node):

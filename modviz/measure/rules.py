@@ -17,7 +17,7 @@ import torch
 from torch import fx, nn
 
 from modviz.measure import ops
-from modviz.measure.signals import Opaque, Signal, Term, Value, along, thin
+from modviz.measure.signals import INPUT, Opaque, Signal, Term, Value, along, thin
 
 #: Owners may also come as a tuple, as chunk and split give them.
 Values = Value | tuple[Value, ...]
@@ -200,7 +200,7 @@ def _settled(signals: Sequence[Signal], terms: tuple[Term, ...]) -> Signal:
     before, after = first.terms[0].units, kept[0].units
     if len(signals) == 1 and before.ndim > 1 and after.ndim == 1:
         size = int(before[0].numel())
-        if kept[0].source == "input" and size > 1 and len(kept) == 1:
+        if kept[0].source == INPUT and size > 1 and len(kept) == 1:
             # read position by position: pixels are the units
             pixels = torch.arange(len(after))
             return replace(first, terms=(replace(kept[0], units=pixels),))
@@ -226,10 +226,17 @@ def merge(call: Call) -> Value:
     if not signals:
         return call.opaque("it does not come from units")
     shape = call.shape()
+    alpha = call.node.kwargs.get("alpha", 1)
+    factors = [1.0] * len(call.inputs)
+    if isinstance(alpha, (int, float)) and len(factors) == 2:
+        factors[1] = abs(float(alpha))
+    elif alpha != 1:
+        return call.opaque(f"it adds with alpha={alpha}")
     terms = tuple(
-        Term(term.source, term.units.expand(shape), term.scale.expand(shape))
-        for signal in signals
-        for term in signal.terms
+        Term(term.source, term.units.expand(shape), (term.scale * factor).expand(shape))
+        for value, factor in zip(call.inputs, factors, strict=True)
+        if isinstance(value, Signal)
+        for term in value.terms
     )
     if len(signals) == 1:
         return replace(signals[0], terms=terms)
@@ -274,7 +281,8 @@ def product(call: Call) -> Value:
         return call.opaque("it does not come from units")
     signal = signals[0][0]
     factor = torch.ones((), dtype=torch.float64)
-    numbers = [a for a in call.node.args if isinstance(a, (int, float))]
+    given = (*call.node.args, *(call.node.kwargs.get(name) for name in ("other", "value")))
+    numbers = [a for a in given if isinstance(a, (int, float))]
     for constant in [*constants, *(torch.tensor(float(number)) for number in numbers)]:
         magnitude = constant.detach().cpu().double().abs()
         divides = call.operation in ("truediv", "div") and constant is not call.tensors[0]

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
+#: The name under which a network's input appears beside its layers.
+INPUT = "input"
+
 
 @dataclass(frozen=True, eq=False)
 class Term:

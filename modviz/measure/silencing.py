@@ -105,6 +105,7 @@ class Engine:
         self.n_jobs = sum(len(plan.rows) for plan in self.plans)
         self.first_passes = int(lesion == "mean")
         self._axes = {node: axis for plan in self.plans for node, axis in plan.cuts.items()}
+        self._widths = {node: plan.masks.shape[1] for plan in self.plans for node in plan.cuts}
         #: What silenced units become, (units,) a cut; 0 where there is nothing.
         self._fills: dict[fx.Node, torch.Tensor] = {}
         self._keep = frozenset().union(*(plan.reads for plan in self.plans))
@@ -142,7 +143,7 @@ class Engine:
         if self.first_passes:
             self._fills = unit_means(
                 self.network,
-                self._axes,
+                {node: (axis, self._widths[node]) for node, axis in self._axes.items()},
                 data,
                 batch_size=self.batch_size(data.n_images),
                 seed=seed,
@@ -224,13 +225,15 @@ class Engine:
     ) -> torch.Tensor:
         """A value with some units silenced; one copy of the batch becomes a copy a lesion."""
         axis = self._axes[node]
+        each = value.shape[axis] // masks.shape[1]  # places of a unit, more than 1 if flattened
+        masks = masks.repeat_interleave(each, dim=1)
         shape = [1] * (value.ndim + 1)
         shape[0], shape[axis + 1] = masks.shape
         copies = value.reshape(-1, images, *value.shape[1:])
         fill = self._fills.get(node)
         if fill is None:
             return copies.masked_fill(masks.reshape(shape), 0.0).flatten(0, 1)
-        place = fill.to(value).reshape(1, *shape[1:])
+        place = fill.to(value).repeat_interleave(each).reshape(1, *shape[1:])
         return torch.where(masks.reshape(shape), place, copies).flatten(0, 1)
 
     def stack_size(self, batch: Batch, plans: Sequence[int]) -> int:
@@ -244,13 +247,13 @@ class Engine:
         """Whether several lesions may share a batch: not if the model fixed its batch size."""
         if index not in self._stackable:
             plan = self.plans[index]
-            nothing = torch.zeros_like(plan.masks[:2])
+            # very different lesions: were images of one to change those of the other, it would show
+            some = torch.cat([plan.masks[:1], ~plan.masks[:1], torch.zeros_like(plan.masks[:1])])
             try:
                 with torch.no_grad():
-                    output = self.lesioned(plan, batch, nothing).output
-                same = torch.allclose(
-                    output, batch.env[self.replay.output][None], rtol=1e-3, atol=1e-4
-                )
+                    together = self.lesioned(plan, batch, some).output
+                    alone = [self.lesioned(plan, batch, mask[None]).output for mask in some]
+                same = torch.allclose(together, torch.cat(alone), rtol=1e-3, atol=1e-4)
             except (RuntimeError, ValueError):
                 same = False
             self._stackable[index] = same

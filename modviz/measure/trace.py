@@ -13,6 +13,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr
+from dataclasses import fields, is_dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,8 @@ def chosen_head(output: Any, head: Head) -> Any:
     elif isinstance(output, (tuple, list)):
         heads = dict(enumerate(output))
         heads |= {name: getattr(output, name) for name in getattr(output, "_fields", ())}
+    elif is_dataclass(output) and not isinstance(output, type):
+        heads = {f.name: getattr(output, f.name) for f in fields(output)}
     elif head is None:
         return output
     else:
@@ -128,7 +131,13 @@ def traced(model: nn.Module, example: torch.Tensor, head: Head = None) -> fx.Gra
                 "Move code that chooses its path by the values of its input out of the model, or "
                 + _BY_HAND
             ) from first
-    without_writes(graph, dict(model.named_modules()))
+    try:
+        without_writes(graph, dict(model.named_modules()))
+    except ValueError as error:
+        raise NetworkError(
+            f"{type(model).__name__} can't be run in parts: {error}; write it without that, or "
+            + _BY_HAND
+        ) from error
     module = fx.GraphModule(root, graph)
     module.graph.eliminate_dead_code()  # other heads, checks
     return module
@@ -153,7 +162,12 @@ def _by_fx(model: nn.Module, head: Head) -> fx.Graph:
             "in a module that fixes the other arguments"
         )
     output = next(iter(reversed(graph.nodes)))
-    output.args = (chosen_head(output.args[0], head),)
+    made = output.args[0]
+    if isinstance(made, fx.Node) and isinstance(made.target, type):  # a named tuple, a dataclass
+        names = list(inspect.signature(made.target).parameters)
+        named = {**dict(zip(names, made.args, strict=False)), **made.kwargs}
+        made = {**dict(enumerate(named.values())), **named}
+    output.args = (chosen_head(made, head),)
     return graph
 
 
