@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ from torch import nn
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.settings import one_of
 from modviz.measure.by_hand import Pairs
-from modviz.measure.network import LayerChoice, Network
+from modviz.measure.data import LabelledData
+from modviz.measure.network import LayerChoice, Network, dtype_of, require_module
 from modviz.measure.reader import Connection
 from modviz.measure.signals import INPUT
 from modviz.measure.trace import Head
@@ -22,7 +24,7 @@ Floats = NDArray[np.float64]
 
 def weight_graph(
     model: nn.Module | Network,
-    example_input: torch.Tensor | None = None,
+    example_input: Any = None,
     *,
     layers: LayerChoice = None,
     kernel_norm: str = "l1",
@@ -40,8 +42,8 @@ def weight_graph(
     Parameters
     ----------
     model : torch.nn.Module or Network
-    example_input : tensor, shape (images, ...)
-        Not needed if a Network is given.
+    example_input : tensor, shape (images, ...), or data as `modviz.analyze` takes them
+        A few inputs; not needed if a Network is given.
     layers : None, pair of str, or list of str
         Every hidden layer, a range (first, last), or just these.
     kernel_norm : {"l1", "induced", "l2"}
@@ -71,6 +73,9 @@ def weight_graph(
     elif example_input is None:
         raise TypeError("example_input is missing; give a few inputs as the model takes them")
     else:
+        require_module(model)
+        if not isinstance(example_input, torch.Tensor):
+            example_input = LabelledData(example_input, dtype=dtype_of(model)).first(2)
         network = Network(model, example_input, head=head, connections=connections)
     chosen = list(network.choose(layers))
     if include_outputs:

@@ -20,6 +20,7 @@ class Reporter:
         self._wants_bar = progress is True
         self._stage: Stage = "reading"
         self._message = ""
+        self._latest = (0, 0)  # done and total, as last reported
         self._began = self._told = time.monotonic()
 
     def __enter__(self) -> Reporter:
@@ -30,8 +31,10 @@ class Reporter:
 
     def _close_bar(self) -> None:
         if self._bar is not None:
+            self._move_bar(*self._latest)  # the last reports may have come too soon to be told
             self._bar.close()
             self._bar = None
+        self._latest = (0, 0)
 
     def start(self, stage: Stage, message: str) -> None:
         """A new stage begins."""
@@ -45,18 +48,23 @@ class Reporter:
 
     def advance(self, done: int, total: int) -> None:
         """Some work of this stage is done; told on at most five times a second."""
+        self._latest = (done, total)
         if time.monotonic() - self._told > 0.2:
             self._tell(done, total, None)
 
     def show(self, analysis: Analysis, done: int = 0, total: int = 0) -> None:
         """There are new results."""
+        self._latest = (done, total)
         self._tell(done, total, analysis)
 
-    def _tell(self, done: int, total: int, analysis: Analysis | None) -> None:
-        self._told = time.monotonic()
+    def _move_bar(self, done: int, total: int) -> None:
         if self._bar is not None and total:
             self._bar.total = total
             self._bar.update(done - self._bar.n)
+
+    def _tell(self, done: int, total: int, analysis: Analysis | None) -> None:
+        self._told = time.monotonic()
+        self._move_bar(done, total)
         if self._callback is not None:
             elapsed = self._told - self._began
             left = elapsed * (total - done) / done if 0 < done <= total else None

@@ -196,6 +196,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
                 Listener(self._controls.show_progress, self._show, self._finished),
             )
             self._problem.clear()
+            self._files.message.value = ""  # it spoke of the analysis before
             self._controls.set_busy(busy=True)
             self._controls.say("Starting")
             self._controls.bar.value = 0.0

@@ -269,7 +269,7 @@ def test_rounding_is_no_activity(data):
     assert (activations._settled(values, "fc2") == 0).all()
     graph = modviz.activation_graph(model, data)
     assert not graph.live.any()
-    with pytest.raises(ValueError, match="more than the 0 live units"):
+    with pytest.raises(ValueError, match="no unit of the graph has an edge"):
         modviz.spectral_partition(graph, 3)
 
 

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import modviz
 from modviz.core.controls import draw_controls, masks
+from modviz.measure.reporter import Reporter
 from tests.measure.architectures import made
 from tests.measure.plain import READ_AT, InBlocks, Twice, accuracy_under, class_accuracy, means_at
 from tests.measure.small import four_by_four, left_alone, tiny_cnn, tiny_mlp, trained
@@ -294,3 +295,12 @@ def test_bad_input_is_refused_with_the_way_out(data):
         measured(model, data, partition, controls=5)
     with pytest.raises(ValueError, match="lesion='average'"):
         measured(model, data, partition, lesion="average")
+
+
+def test_the_progress_bar_of_a_finished_run_is_full(capsys):
+    reporter = Reporter(progress=True)
+    with reporter:
+        reporter.start("interactions", "double lesions")
+        reporter.advance(3, 10)
+        reporter.advance(10, 10)  # sooner than a bar is drawn again
+    assert "100%" in capsys.readouterr().err

@@ -381,6 +381,12 @@ def test_bad_layers_are_refused(layers, error, match):
         modviz.weight_graph(tiny_mlp(), IMAGES, layers=layers)
 
 
+def test_a_graph_takes_its_example_from_labelled_data_too():
+    from_data = modviz.weight_graph(tiny_mlp(), (IMAGES, torch.zeros(len(IMAGES))))
+    plain = modviz.weight_graph(tiny_mlp(), IMAGES)
+    assert all(np.array_equal(from_data.blocks[k], plain.blocks[k]) for k in plain.blocks)
+
+
 def test_unknown_norm_and_missing_example_are_refused():
     with pytest.raises(ValueError, match="kernel_norm='L1'; expected one of"):
         modviz.weight_graph(tiny_mlp(), IMAGES, kernel_norm="L1")
