@@ -77,6 +77,10 @@ class Network:
                 f"example_input is {type(example_input).__name__}; expected a torch.Tensor"
             )
         self.model = model
+        pairs = None if connections is None else [list(pair) for pair in connections]
+        given: dict[str, Any] = {"head": head, "connections": pairs}
+        #: What was said about how to read the model, for whoever wants to read it so again.
+        self.options = {name: value for name, value in given.items() if value is not None}
         _refuse_broken(model)
         example = example_input[:2].to(device_of(model))
         if len(example) == 1:  # two images, so that their number shows in shapes

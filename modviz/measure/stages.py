@@ -75,6 +75,7 @@ class Stages:
             class_names=self.class_names,
             status="running",
             settings=settings.as_dict()
+            | self.network.options
             | {
                 "n_clusters": partition.n_clusters,
                 "edges": partition.graph.edges,

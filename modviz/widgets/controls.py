@@ -146,6 +146,8 @@ class RunControls:
         if self.layers is not None:
             self._settings.append(self.layers)
             self.layers.observe(self._name_layers, "index")
+        self._wanted_images = self.n_image_controls.value
+        self.n_image_controls.observe(self._images_wanted, "value")
         self.features.observe(self._images_follow, "value")
         self.n_controls.observe(self._images_follow, "value")
         self._name_layers()
@@ -207,8 +209,14 @@ class RunControls:
             names = f"{chosen[0].name} to {chosen[-1].name}"
         self.layer_names.value = f"{escape(names)} · {units}"
 
+    def _images_wanted(self, change: dict[str, Any]) -> None:
+        self._wanted_images = change["new"]
+
     def _images_follow(self, _change: object = None) -> None:
+        wanted = self._wanted_images  # comes back when there are enough controls again
         self.n_image_controls.max = self.n_controls.value
+        self.n_image_controls.value = min(wanted, self.n_controls.value)
+        self._wanted_images = wanted
         self.n_image_controls.disabled = self._busy or not self.features.value
 
     def settings(self) -> dict[str, Any]:

@@ -210,6 +210,7 @@ def test_an_analysis_and_a_graph_take_the_head_too():
     analysis = analysed(model, head="one")
     plain = analysed(Network(model, IMAGES, head="one"))
     assert analysis.table().equals(plain.table())
+    assert analysis.settings["head"] == plain.settings["head"] == "one"
     assert modviz.weight_graph(model, IMAGES, head="two").n_units == 11 + 9 + 5
     with pytest.raises(TypeError, match="head and connections belong to modviz.Network"):
         analysed(Network(model, IMAGES, head="one"), head="one")

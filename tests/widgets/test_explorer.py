@@ -449,3 +449,17 @@ def test_a_notebook_without_its_kernel_still_says_what_was_there(make_analysis: 
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "2 clusters of 16 units" in bundle["text/plain"]
     assert bundle["text/plain"].endswith("selected A1")
+
+
+def test_image_controls_come_back_when_there_are_enough_controls_again(
+    runs: Any, model: Any
+) -> None:
+    explorer = explore(model, DATA, n_controls=99, n_image_controls=19)
+    controls = explorer._controls
+    controls.n_controls.value = 9
+    assert controls.settings()["n_image_controls"] == 9
+    controls.n_controls.value = 50
+    assert controls.settings()["n_image_controls"] == 19
+    controls.n_image_controls.value = 12
+    controls.n_controls.value = 99
+    assert controls.settings()["n_image_controls"] == 12
