@@ -247,5 +247,26 @@ class LiveFigure:
     def update(self, drawing: Drawing) -> None:
         """Show another drawing of the same panel; the layers must have the same names."""
         for key, layer in drawing.layers.items():
-            self.sources[key].data = dict(layer.columns)
+            columns = dict(layer.columns)
+            if layer.kind == "labels":
+                columns = _padded(columns, len(self.sources[key].data["x"]))
+            self.sources[key].data = columns
         self._measure(drawing)
+
+
+def _padded(columns: Columns, n: int) -> Columns:
+    """Labels with empty ones at the end, nowhere, so that there are at least `n`.
+
+    Bokeh 3.9 looks once more for the labels that were there before, and fails if there are fewer.
+    """
+    missing = n - len(columns["x"])
+    if missing <= 0:
+        return columns
+    longer: Columns = {}
+    for name, values in columns.items():
+        if isinstance(values, np.ndarray):
+            longer[name] = np.concatenate([values, np.full(missing, np.nan)])
+        else:
+            blank = "" if name == "text" else style.INK
+            longer[name] = [*values, *[blank] * missing]
+    return longer
