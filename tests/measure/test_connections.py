@@ -47,7 +47,9 @@ def felt(network: Network, source: str, target: str) -> np.ndarray:
             disturbed = dict(env)
             amend = {}
             for cut in cuts:
-                index = (slice(None),) * network.unit_axis(cut, source) + (unit,)
+                at = network.unit_axis(cut, source)
+                each = env[cut].shape[at] // sizes[source]  # places of a unit behind a flatten
+                index = (slice(None),) * at + (slice(unit * each, (unit + 1) * each),)
 
                 def shift(value, index=index, step=step):
                     value = value.clone()
