@@ -225,18 +225,16 @@ class _Measure:
         found: dict[str, Values] = {}
         network = self._network
 
-        def observer(node: fx.Node, name: str) -> Callable[[torch.Tensor], torch.Tensor]:
-            def look(value: torch.Tensor) -> torch.Tensor:
+        def observer(node: fx.Node, name: str) -> Callable[[torch.Tensor], None]:
+            def look(value: torch.Tensor) -> None:
                 found[name] = self._by_unit(value.movedim(network.unit_axis(node, name), 1), name)
-                return value
 
             return look
 
-        looks = {node: observer(node, name) for node, name in self._nodes.items()}
         images = images.to(self._device)
         # values are reduced as they come: kept to the end they would fill the memory
-        network.replay.run(
-            {network.replay.input: images}, network.replay.before(looks), frozenset(), looks
+        network.replay.show(
+            images, {node: observer(node, name) for node, name in self._nodes.items()}
         )
         if self._inputs:
             channels = self._inputs == images.shape[1]

@@ -72,8 +72,8 @@ def read_by_hand(
         )
     unread = [node for node in nodes.values() if not node.users]
     graph.output((images, *unread))
-    replay = HookReplay(model, graph, nodes, taps, axes, head)
-    _probe(replay, nodes, taps, example)
+    replay = HookReplay(model, graph, nodes, taps, head)
+    _probe(replay, nodes, axes, taps, example)
     return replay, reading
 
 
@@ -178,6 +178,7 @@ _OWN_SHARE = 0.6
 def _probe(
     replay: HookReplay,
     nodes: Mapping[str, fx.Node],
+    axes: Mapping[str, int],
     taps: Mapping[fx.Node, Tap],
     example: torch.Tensor,
 ) -> None:
@@ -186,12 +187,11 @@ def _probe(
     calm = replay.forward(example, keep)
     for source in {tap.source for tap in taps.values()}:
         own = [(node, tap) for node, tap in taps.items() if tap.source == source]
-        axis = replay.unit_axes[source]
         for unit in (0, own[0][1].n_units - 1):
-            felt = dict.fromkeys(taps, torch.zeros(()))
+            felt = {node: torch.zeros(()) for node, _ in own}
             for step in (10.0, -10.0):  # one of them passes a ReLU on the way
                 env: Env = {replay.input: example}
-                change = partial(_disturbed, axis=axis, unit=unit, by=step)
+                change = partial(_disturbed, axis=axes[source], unit=unit, by=step)
                 replay.run(env, (), keep, {nodes[source]: change})
                 for node, tap in own:
                     difference = (env[node] - calm[node]).double().square().movedim(tap.axis, 0)

@@ -54,15 +54,12 @@ class HookReplay(Replay):
         graph: fx.Graph,
         layer_nodes: Mapping[str, fx.Node],
         taps: Mapping[fx.Node, Tap],
-        unit_axes: Mapping[str, int],
         head: Head,
     ) -> None:
         super().__init__(graph, model)
         self._model, self._head = model, head
         self._layers, self._taps = dict(layer_nodes), dict(taps)
         self._lock = threading.Lock()
-        #: Where the units of each layer stand in its output.
-        self.unit_axes = unit_axes
 
     def run(
         self,

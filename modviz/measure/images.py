@@ -172,19 +172,17 @@ def _unit_drives(
     network: Network, layers: list[str], images: torch.Tensor
 ) -> dict[str, torch.Tensor]:
     """|mean over positions| of every unit of some layers, each of shape (images, units)."""
-    replay, found = network.replay, {}
+    found = {}
     nodes = {network.pre_activation_node(layer): layer for layer in layers}
 
-    def observe(node: fx.Node, layer: str) -> Callable[[torch.Tensor], torch.Tensor]:
-        def look(value: torch.Tensor) -> torch.Tensor:
+    def observe(node: fx.Node, layer: str) -> Callable[[torch.Tensor], None]:
+        def look(value: torch.Tensor) -> None:
             found[layer] = unit_drives(value, network.unit_axis(node, layer)).cpu().double()
-            return value
 
         return look
 
     looks = {node: observe(node, layer) for node, layer in nodes.items()}
-    env = {replay.input: images.to(device_of(network.model))}
-    replay.run(env, replay.before(nodes), frozenset(), looks)
+    network.replay.show(images.to(device_of(network.model)), looks)
     if any(bool(drives.isnan().any()) for drives in found.values()):
         raise NetworkError(
             "the model gives NaN for some images, so they can't be ranked; in half precision "

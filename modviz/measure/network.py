@@ -263,22 +263,26 @@ class Network:
         return node not in self._layer_nodes and self._axis(node, layer) is not None
 
     def _axis(self, node: fx.Node, layer: str) -> int | None:
-        signal = self._reading.values.get(node)
-        if not isinstance(signal, Signal) or signal.positions or len(signal.terms) != 1:
+        signal = self._only(node, layer)
+        if signal is None or signal.positions:
             return None
-        (term,) = signal.terms
-        n_units = next(la.n_units for la in self.layers if la.name == layer)
-        return unit_axis(term, n_units) if term.source == layer else None
+        return unit_axis(signal.terms[0], self._reading.layers[layer].n_units)
 
     def _is_folded(self, node: fx.Node, layer: str) -> bool:
         """Whether a value holds the units of `layer` alone, each with its positions in a row."""
-        signal = self._reading.values.get(node)
-        if node in self._layer_nodes or not isinstance(signal, Signal) or not signal.positions:
+        signal = self._only(node, layer)
+        if signal is None or not signal.positions or node in self._layer_nodes:
             return False
-        (term, *others) = signal.terms
-        n_units = next(la.n_units for la in self.layers if la.name == layer)
-        in_a_row = torch.arange(n_units).repeat_interleave(math.prod(signal.positions))
-        return term.source == layer and not others and torch.equal(term.units, in_a_row)
+        units = torch.arange(self._reading.layers[layer].n_units)
+        in_a_row = units.repeat_interleave(math.prod(signal.positions))
+        return torch.equal(signal.terms[0].units, in_a_row)
+
+    def _only(self, node: fx.Node, layer: str) -> Signal | None:
+        """The signal of a value to which no other layer than `layer` adds."""
+        signal = self._reading.values.get(node)
+        if not isinstance(signal, Signal) or [term.source for term in signal.terms] != [layer]:
+            return None
+        return signal
 
     @cached_property
     def _layer_nodes(self) -> frozenset[fx.Node]:

@@ -134,6 +134,19 @@ class Replay:
         self.run(env, (n for n in self.nodes if n is not self.input), keep | {self.output})
         return env
 
+    def show(self, images: torch.Tensor, looks: Mapping[fx.Node, Callable[[Any], None]]) -> None:
+        """Run the network up to some values and show each as it comes; none is kept."""
+
+        def watched(look: Callable[[Any], None]) -> Callable[[Any], Any]:
+            def see(value: Any) -> Any:
+                look(value)
+                return value
+
+            return see
+
+        amend = {node: watched(look) for node, look in looks.items()}
+        self.run({self.input: images}, self.before(looks), frozenset(), amend)
+
     def before(self, targets: Iterable[fx.Node]) -> list[fx.Node]:
         """The operations needed for the values of `targets`, in order, without the input."""
         needed = set(targets)

@@ -211,6 +211,9 @@ class Asking(nn.Module):
     def forward(self, x):
         if x.shape[1] != 1:
             raise ValueError("one channel")
+        return self.followed(x)
+
+    def followed(self, x):
         x = functional.relu(self.bn(self.conv(x)), inplace=True)
         x = x + self.side(x)
         _, rest = torch.split(x, 3, dim=1)
