@@ -19,128 +19,31 @@ from scipy.stats import norm
 
 from modviz.core import statistics
 from modviz.core.partition import Partition, Subcluster
+from modviz.core.results import (
+    IMAGE_ENTROPY,
+    STATISTICS,
+    FeatureResults,
+    LesionResults,
+    Results,
+    Statistic,
+    TopImages,
+)
+
+__all__ = [
+    "IMAGE_ENTROPY",
+    "STATISTICS",
+    "Analysis",
+    "FeatureResults",
+    "LesionResults",
+    "Statistic",
+    "Status",
+    "TopImages",
+    "size_rule",
+]
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Status = Literal["running", "complete", "cancelled"]
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """One of the four statistics of the method: its name, what it stands for, what is extreme."""
-
-    name: str
-    proxy: str
-    tail: statistics.Tail
-    question: str
-
-
-#: The four statistics, in the order of the tables.
-STATISTICS = (
-    Statistic(
-        "accuracy", "importance", "low", "Does the network need them more than random units?"
-    ),
-    Statistic("range", "coherence", "high", "Does their loss single out classes more?"),
-    Statistic("score", "importance", "high", "Do their units share an input feature more?"),
-    Statistic("entropy", "coherence", "low", "Does that feature mean one class more?"),
-)
-
-#: Beyond the paper: the class entropy of the real images that drive a subcluster most.
-IMAGE_ENTROPY = Statistic(
-    "image_entropy", "coherence", "low", "Do the images that drive them most share a class more?"
-)
-
-
-@dataclass(frozen=True, eq=False)
-class LesionResults:
-    """Class accuracies of the network under lesions. S subclusters, R controls each, C classes.
-
-    Rows of subclusters that were not measured (too small, too large, or not yet) are NaN.
-
-    Attributes
-    ----------
-    intact : array, shape (C,)
-        Accuracy of each class without a lesion, 0 .. 1.
-    lesioned : array, shape (S, C)
-        The same with each subcluster silenced.
-    controls : array, shape (S, R, C)
-        The same with random units of the same number and layer silenced.
-    n_images : int
-        Images behind each accuracy.
-    change_error : array, shape (S,), or None
-        Standard error of each subcluster's accuracy change (mean over classes), as other images
-        would give another; from the images that the lesion turned right or wrong.
-    """
-
-    intact: Floats
-    lesioned: Floats
-    controls: Floats
-    n_images: int
-    change_error: Floats | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureResults:
-    """Feature visualizations. S subclusters, R image controls each; pictures of H x W x D pixels.
-
-    Rows of subclusters that were not measured are NaN.
-
-    Attributes
-    ----------
-    score, entropy : array, shape (S,)
-        Optimised objective, and entropy in nats of the network's softmax output on the picture.
-    score_controls, entropy_controls : array, shape (S, R)
-        The same for random units of the same number and layer.
-    images : array of float32, shape (S, H, W, D)
-        The pictures, 0 .. 1; D is 1 (grey) or 3 (RGB).
-    control_images : array of float32, shape (S, H, W, D)
-        The picture of each subcluster's first control.
-    """
-
-    score: Floats
-    entropy: Floats
-    score_controls: Floats
-    entropy_controls: Floats
-    images: NDArray[np.float32]
-    control_images: NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class TopImages:
-    """The images of the data that drive each subcluster most. S subclusters, R controls each.
-
-    Each has its top T images, the strongest first: 10, or all of them if the data have fewer. Of
-    equally strong images the one that comes first in the data comes first.
-
-    Attributes
-    ----------
-    entropy : array, shape (S,)
-        Entropy of the classes of the top images, in nats: 0 = all of one class. NaN where the
-        subcluster was not measured.
-    entropy_controls : array, shape (S, R)
-        The same for random units of the same number and layer.
-    drives : array, shape (S, T)
-        How strongly each image drives the subcluster: the objective of the feature visualization,
-        the sum over units of |mean over positions of the pre-activation channel|, to 16 bits.
-        NaN where not measured.
-    numbers : array of int, shape (S, T)
-        Place of each image in the data, from 0; for a DataLoader, place in the order it gave.
-        -1 where not measured.
-    labels : array of int, shape (S, T)
-        Class of each image: a position in ``Analysis.class_names``. -1 where not measured.
-    images : array of float32, shape (S, T, H, W, D), or None
-        The images themselves, 0 .. 1, no side longer than 64 pixels; D is 1 (grey) or 3 (RGB). Rows
-        not measured are NaN. None where the inputs are no images, such as signals.
-    n_images : int
-        Images that were looked through.
-    """
-
-    entropy: Floats
-    entropy_controls: Floats
-    drives: Floats
-    numbers: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    images: NDArray[np.float32] | None
-    n_images: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,35 +87,19 @@ class Analysis:
     def samples(self, statistic: str) -> tuple[Floats, Floats] | None:
         """A statistic of every subcluster, shape (S,), and of its controls, shape (S, R).
 
-        None if it was not measured. NaN = undefined or not measured (see `measured`).
+        None if it was not measured. NaN = undefined, not measured (see `measured`) or, with
+        ``controls="adaptive"``, not drawn (see `LesionResults.draws`).
         """
-        if statistic in ("accuracy", "range") and self.lesions is not None:
-            change = self.lesions.lesioned - self.lesions.intact
-            control_change = self.lesions.controls - self.lesions.intact
-            measure = _mean_change if statistic == "accuracy" else statistics.class_range
-            # accuracies are ratios of counts: equal ones must tie, whatever their last bit says
-            return measure(change).round(9), measure(control_change).round(9)
-        if statistic in ("score", "entropy") and self.features is not None:
-            f = self.features
-            if statistic == "score":
-                return f.score, f.score_controls
-            return f.entropy, f.entropy_controls
-        if statistic == "image_entropy" and self.top_images is not None:
-            return self.top_images.entropy, self.top_images.entropy_controls
-        return None
+        result = self._result(statistic)
+        return None if result is None else result.samples(statistic)
 
     def measured(self, statistic: str) -> NDArray[np.bool_]:
-        """Which subclusters have been measured with all their controls, shape (S,)."""
-        if statistic in ("accuracy", "range") and self.lesions is not None:
-            lesioned, controls = self.lesions.lesioned, self.lesions.controls
-            missing = np.isnan(lesioned).any(axis=1) | np.isnan(controls).any(axis=(1, 2))
-            return np.asarray(~missing)
-        if statistic in ("score", "entropy") and self.features is not None:
-            f = self.features
-            return np.asarray(~(np.isnan(f.score) | np.isnan(f.score_controls).any(axis=1)))
-        if statistic == "image_entropy" and self.top_images is not None:
-            return np.asarray(~np.isnan(self.top_images.entropy))
-        return np.zeros(len(self.subclusters), dtype=bool)
+        """Which subclusters have been measured with all their controls, shape (S,).
+
+        With ``controls="adaptive"`` the first round of controls is enough, see `undecided`.
+        """
+        result = self._result(statistic)
+        return np.zeros(len(self.subclusters), bool) if result is None else result.measured
 
     def change_interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Confidence interval of each accuracy change over other images, two arrays of shape (S,).
@@ -228,13 +115,44 @@ class Analysis:
         return samples[0] - half, samples[0] + half
 
     def p_values(self, statistic: str, *, ties: statistics.Ties = "count") -> Floats:
-        """Permutation p of every subcluster, shape (S,); NaN where it was not measured."""
-        tail = next(s.tail for s in (*STATISTICS, IMAGE_ENTROPY) if s.name == statistic)
-        p = np.full(len(self.subclusters), np.nan)
-        samples, rows = self.samples(statistic), self.measured(statistic)
-        if samples is not None and rows.any():
-            p[rows] = statistics.permutation_p(samples[0][rows], samples[1][rows], tail, ties)
-        return p
+        """Permutation p of every subcluster, shape (S,); NaN where it was not measured.
+
+        With ``controls="adaptive"`` it is that of the rule, see `modviz.core.sequential`.
+        """
+        result = self._result(statistic)
+        if result is None:
+            return np.full(len(self.subclusters), np.nan)
+        return result.p_values(statistic, ties)
+
+    def counts(self, statistic: str) -> tuple[Integers, Integers]:
+        """What stands behind each p: exceedances and draws, two arrays of shape (S,).
+
+        That is, how many of how many controls are at least as extreme as the subcluster; 0 of 0
+        where it was not measured. With ``controls="adaptive"`` the draws end with the exceedance
+        that is enough for the rule, also where the other statistic needed more of them.
+        """
+        result = self._result(statistic)
+        if result is None:
+            nothing = np.zeros(len(self.subclusters), dtype=np.int64)
+            return nothing, nothing.copy()
+        return result.counts(statistic)
+
+    def undecided(self, statistic: str) -> NDArray[np.bool_]:
+        """Which subclusters need more controls for a verdict, shape (S,).
+
+        Only with ``controls="adaptive"``, while it runs or after a cancel. Their p is valid, but it
+        can still become smaller.
+        """
+        result = self._result(statistic)
+        if result is None:
+            return np.zeros(len(self.subclusters), dtype=bool)
+        return result.undecided(statistic)
+
+    def _result(self, statistic: str) -> Results | None:
+        """The results that hold a statistic; None if they were not measured."""
+        if statistic in ("accuracy", "range"):
+            return self.lesions
+        return self.top_images if statistic == IMAGE_ENTROPY.name else self.features
 
     @cached_property
     def _table(self) -> pd.DataFrame:
@@ -257,6 +175,9 @@ class Analysis:
         tops = self.samples(IMAGE_ENTROPY.name)
         columns[IMAGE_ENTROPY.name] = empty if tops is None else tops[0]
         columns |= self._evidence(IMAGE_ENTROPY.name)
+        for name in ("accuracy", "range"):
+            draws = self.counts(name)[1].astype(float)
+            columns[f"{name}_draws"] = np.where(draws > 0, draws, np.nan)
         index = pd.Index([s.name for s in subclusters], name="subcluster")
         return pd.DataFrame(columns, index=index)
 
@@ -283,9 +204,12 @@ class Analysis:
             score and entropy ``_p`` (permutation, never below 1/(controls + 1)), ``_q``
             (Benjamini-Hochberg over the subclusters) and ``_effect`` (1 = like the mean control).
             The effect of ``accuracy`` is that of its change. Then ``accuracy_change_low`` and
-            ``_high``, the 95 % interval of the change over other images; last ``image_entropy``
+            ``_high``, the 95 % interval of the change over other images; then ``image_entropy``
             (nats, of the classes of the images that drive it most) with its ``_p``, ``_q`` and
-            ``_effect``. NaN = not measured; a statistic that is undefined has p = 1 and effect NaN.
+            ``_effect``; last ``accuracy_draws`` and ``range_draws``, the controls behind these p:
+            with ``controls="adaptive"`` they differ, and effects rest on all that were drawn for
+            either statistic, few where there is no evidence. NaN = not measured; a statistic that
+            is undefined has p = 1 and effect NaN.
         """
         return self._table.copy()
 
@@ -310,7 +234,9 @@ class Analysis:
             ``joint_p``: permutation p that does not; ``mean_effect``: effect of the mean over
             subclusters against the mean over their controls (1 = like controls);
             ``rejected``: how many have q <= 0.05; ``undefined``: how many have no value, and so
-            count as no evidence; ``resolution``: the smallest p that the controls allow.
+            count as no evidence; ``resolution``: the smallest p that the controls allow. With
+            ``controls="adaptive"`` all but ``rejected`` rest on the first draws that every
+            subcluster has, and ``resolution`` is theirs.
         """
         measured = STATISTICS if self.top_images is None else (*STATISTICS, IMAGE_ENTROPY)
         rows = {s.name: self._summary_row(s) for s in measured}
@@ -319,14 +245,16 @@ class Analysis:
         return frame.astype({"n": int, "rejected": int, "undefined": int})
 
     def _summary_row(self, statistic: Statistic) -> dict[str, float]:
-        measured, samples = self.measured(statistic.name), self.samples(statistic.name)
-        if samples is None or not measured.any():
+        result, measured = self._result(statistic.name), self.measured(statistic.name)
+        if result is None or not measured.any():
             nothing = dict.fromkeys(("fisher_p", "joint_p", "mean_effect"), np.nan)
             return {"n": 0, **nothing, "rejected": 0, "undefined": 0, "resolution": np.nan}
-        x, controls = samples[0][measured], samples[1][measured]
+        n_controls = result.common_draws
+        x, controls = (values[measured] for values in result.samples(statistic.name))
+        controls = controls[:, :n_controls]
         defined = ~np.isnan(x)
-        n_controls = controls.shape[1]
         p = statistics.permutation_p(x, controls, statistic.tail)
+        q = statistics.benjamini_hochberg(self.p_values(statistic.name))
         # a ratio of means: the mean of ratios is ruled by subclusters whose change is near zero
         overall = np.nan
         if defined.any():
@@ -336,7 +264,7 @@ class Analysis:
             "fisher_p": statistics.fisher(p[defined], n_controls).p,
             "joint_p": statistics.joint_test(x, controls, statistic.tail).p,
             "mean_effect": overall,
-            "rejected": int(statistics.benjamini_hochberg(p).rejected.sum()),
+            "rejected": int(q.rejected.sum()),
             "undefined": int((~defined).sum()),
             "resolution": 1 / (n_controls + 1),
         }
@@ -358,10 +286,6 @@ class Analysis:
             f"lesions {stage(self.lesions, self.measured('accuracy'))}, "
             f"features {stage(self.features, self.measured('score'))}"
         )
-
-
-def _mean_change(changes: Floats) -> Floats:
-    return np.asarray(changes.mean(axis=-1))
 
 
 def size_rule(partition: Partition) -> NDArray[np.bool_]:

@@ -22,6 +22,7 @@ from modviz.core.analysis import Analysis, FeatureResults, LesionResults, TopIma
 from modviz.core.files import replacing
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.partition import LayerCut, Partition
+from modviz.core.sequential import SequentialRule
 
 FORMAT = "modviz analysis"
 VERSION = 1
@@ -81,6 +82,8 @@ def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
     if analysis.lesions is not None:
         header["lesions_n_images"] = analysis.lesions.n_images
         header["lesions_has_change_error"] = analysis.lesions.change_error is not None
+        rule = analysis.lesions.rule
+        header["lesions_rule"] = None if rule is None else asdict(rule)
     if analysis.top_images is not None:
         header["top_images_n_images"] = analysis.top_images.n_images
         header["top_images_has_images"] = analysis.top_images.images is not None
@@ -104,6 +107,12 @@ def _settings_out(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _settings_in(stored: dict[str, Any]) -> dict[str, Any]:
     layers = stored.get("layers")
     return {**stored, "layers": tuple(layers["range"]) if isinstance(layers, dict) else layers}
+
+
+def _rule_in(stored: dict[str, Any] | None) -> SequentialRule | None:
+    if stored is None:
+        return None
+    return SequentialRule(**(stored | {"looks": tuple(stored["looks"])}))
 
 
 def load(path: str | os.PathLike[str]) -> Analysis:
@@ -150,7 +159,12 @@ def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
     if header["lesions"]:
         named = {name: array(f"lesions/{name}") for name in ("intact", "lesioned", "controls")}
         error = array("lesions/change_error") if header["lesions_has_change_error"] else None
-        lesions = LesionResults(**named, n_images=header["lesions_n_images"], change_error=error)
+        lesions = LesionResults(
+            **named,
+            n_images=header["lesions_n_images"],
+            change_error=error,
+            rule=_rule_in(header.get("lesions_rule")),  # the first files have no rules
+        )
     if header["features"]:
         features = FeatureResults(
             **{f.name: array(f"features/{f.name}") for f in fields(FeatureResults)}

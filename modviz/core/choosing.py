@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from itertools import combinations
 
 import numpy as np
@@ -13,11 +14,13 @@ from sklearn.metrics import adjusted_rand_score
 from modviz.core.choice import ClusterChoice
 from modviz.core.clusterability import shuffle_blocks
 from modviz.core.graph import NeuronGraph
+from modviz.core.kmeans import kmeans
 from modviz.core.partition import normalized_cut
 from modviz.core.settings import whole_number
 from modviz.core.spectral import check_n_clusters
-from modviz.core.spectrum import Spectrum, kmeans, spectrum
+from modviz.core.spectrum import Spectrum, spectrum
 from modviz.core.stability import seeds_of
+from modviz.core.threads import in_turn, one_blas_thread
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,6 +38,7 @@ def choose_n_clusters(
     n_shuffles: int = 20,
     seeds: int | Iterable[int] = 5,
     seed: int = 0,
+    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClusterChoice:
     """Compare numbers of clusters of one graph (global partitions).
@@ -57,6 +61,9 @@ def choose_n_clusters(
         Seeds of the partitions whose agreement is the stability; the first also gives ncut.
     seed : int
         Decides the shuffles.
+    workers : int, optional
+        Threads that cluster shuffled graphs; by default one a processor. The result does not
+        depend on it.
     progress : callable, optional
         Called with (done, total) after the graph itself and after each shuffle.
 
@@ -77,6 +84,8 @@ def choose_n_clusters(
     """
     if n_shuffles < 2:
         raise ValueError(f"n_shuffles={n_shuffles}; the null needs at least 2 shuffles")
+    if workers is not None:
+        workers = whole_number("workers", workers, 1)
     chosen = _checked(candidates, graph)
     starts = seeds_of(seeds)
     most = int(chosen[-1]) + 1
@@ -84,26 +93,31 @@ def choose_n_clusters(
     ncut, stable = np.empty(chosen.size), np.empty(chosen.size)
     for i, k in enumerate(chosen):
         labels = [_clustered(graph, own, k, start) for start in starts]
-        ncut[i] = normalized_cut(graph, labels[0])
+        with one_blas_thread():  # as in the pool: equal cuts must be equal to the last bit
+            ncut[i] = normalized_cut(graph, labels[0])
         alive = labels[0] >= 0
         stable[i] = np.mean(
             [adjusted_rand_score(a[alive], b[alive]) for a, b in combinations(labels, 2)]
         )
     null_gap, null_ncut = (np.empty((n_shuffles, chosen.size)) for _ in range(2))
+
+    def of_shuffled(child: np.random.SeedSequence) -> tuple[Floats, list[float]]:
+        rng = np.random.default_rng(child)
+        shuffled = shuffle_blocks(graph, rng)
+        start = int(rng.integers(2**31))
+        found = spectrum(shuffled, most)
+        cuts = [normalized_cut(shuffled, _clustered(shuffled, found, k, start)) for k in chosen]
+        return _gaps(found, chosen), cuts
+
     done = 0
+    children = np.random.SeedSequence(seed).spawn(n_shuffles)
     try:
-        for child in np.random.SeedSequence(seed).spawn(n_shuffles):
-            if progress is not None:
-                progress(1 + done, 1 + n_shuffles)
-            rng = np.random.default_rng(child)
-            shuffled = shuffle_blocks(graph, rng)
-            start = int(rng.integers(2**31))
-            found = spectrum(shuffled, most)
-            null_gap[done] = _gaps(found, chosen)
-            null_ncut[done] = [
-                normalized_cut(shuffled, _clustered(shuffled, found, k, start)) for k in chosen
-            ]
-            done += 1
+        with closing(in_turn(of_shuffled, children, workers)) as results:
+            for r in range(n_shuffles):
+                if progress is not None:
+                    progress(1 + r, 1 + n_shuffles)
+                null_gap[r], null_ncut[r] = next(results)
+                done += 1
         if progress is not None:
             progress(1 + done, 1 + n_shuffles)
     except KeyboardInterrupt:

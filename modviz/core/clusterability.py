@@ -6,13 +6,18 @@ Source: Filan et al., "Clusterability in Neural Networks", arXiv:2103.03386.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modviz.core.graph import NeuronGraph
+from modviz.core.settings import whole_number
 from modviz.core.spectral import Partitioner
+from modviz.core.threads import in_turn, one_blas_thread
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +33,7 @@ class ClusterabilityTest:
     """
 
     ncut: float
-    null: NDArray[np.float64]
+    null: Floats
 
     @property
     def z(self) -> float:
@@ -60,6 +65,7 @@ def clusterability_test(
     scope: str = "global",
     n_shuffles: int = 50,
     seed: int = 0,
+    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClusterabilityTest:
     """Compare a graph's normalised cut with that of graphs with shuffled edges.
@@ -76,8 +82,12 @@ def clusterability_test(
     n_shuffles : int
         Number of shuffled graphs, at least 2. Each is clustered anew.
     seed : int
+    workers : int, optional
+        Threads that cluster shuffled graphs, each with a graph of its own in memory; by default one
+        a processor. The result does not depend on it.
     progress : callable, optional
-        Called with (done, total) after each shuffle.
+        Called with (done, total) after each shuffle, in the caller's thread. What it raises, or an
+        interrupt from the keyboard, ends the test once the graphs in work are done.
 
     Returns
     -------
@@ -86,29 +96,39 @@ def clusterability_test(
     Raises
     ------
     ValueError
-        If `n_shuffles` is below 2, or a local partition has nothing to cut in any layer.
+        If `n_shuffles` is below 2, `workers` below 1, or a local partition has nothing to cut in
+        any layer.
     """
     if n_shuffles < 2:
         raise ValueError(f"n_shuffles={n_shuffles}; the null needs at least 2 shuffles")
-    observed = Partitioner(graph).partition(n_clusters, scope=scope, seed=seed)
-    if np.isnan(observed.ncut):
+    if workers is not None:
+        workers = whole_number("workers", workers, 1)
+    with one_blas_thread():  # as in the pool: equal cuts must be equal to the last bit
+        observed = Partitioner(graph).partition(n_clusters, scope=scope, seed=seed)
+        own = observed.ncut
+    if np.isnan(own):
         raise ValueError(
             f"n_clusters={n_clusters} leaves every layer in one cluster, so that scope='local' has "
             "no cut to test; choose more clusters or scope='global'"
         )
-    null = np.empty(n_shuffles)
-    for r, child in enumerate(np.random.SeedSequence(seed).spawn(n_shuffles)):
+
+    def clustered(child: np.random.SeedSequence) -> float:
         rng = np.random.default_rng(child)
         shuffled = Partitioner(shuffle_blocks(graph, rng))
         start = int(rng.integers(2**31))
         if scope == "local":
             counts = [cut.n_clusters for cut in observed.cuts]
-            null[r] = shuffled.local(counts, n_clusters, seed=start).ncut
-        else:
-            null[r] = shuffled.partition(n_clusters, seed=start).ncut
-        if progress is not None:
-            progress(r + 1, n_shuffles)
-    return ClusterabilityTest(observed.ncut, null)
+            return shuffled.local(counts, n_clusters, seed=start).ncut
+        return shuffled.partition(n_clusters, seed=start).ncut
+
+    null = np.empty(n_shuffles)
+    children = np.random.SeedSequence(seed).spawn(n_shuffles)
+    with closing(in_turn(clustered, children, workers)) as results:
+        for r, ncut in enumerate(results):
+            null[r] = ncut
+            if progress is not None:
+                progress(r + 1, n_shuffles)
+    return ClusterabilityTest(own, null)
 
 
 def shuffle_blocks(graph: NeuronGraph, rng: np.random.Generator) -> NeuronGraph:
@@ -118,8 +138,25 @@ def shuffle_blocks(graph: NeuronGraph, rng: np.random.Generator) -> NeuronGraph:
         if i == j:
             upper = np.triu_indices(len(block), 1)
             shuffled = np.zeros_like(block)
-            shuffled[upper] = rng.permutation(block[upper])
+            shuffled[upper] = _permuted(block[upper], rng)
             blocks[i, j] = shuffled + shuffled.T
         else:
-            blocks[i, j] = rng.permutation(block.ravel()).reshape(block.shape)
+            blocks[i, j] = _permuted(block.ravel(), rng).reshape(block.shape)
     return NeuronGraph(graph.layers, blocks, edges=graph.edges)
+
+
+def _permuted(values: Floats, rng: np.random.Generator) -> Floats:
+    """The values in random order: by sorted random numbers, which carry the places in last bits.
+
+    Sorting is quicker than exchanging, which jumps through memory. What is left for chance are at
+    least 33 bits a value.
+    """
+    bits = int(values.size).bit_length()
+    if bits > 31:
+        return rng.permutation(values)
+    keys = rng.integers(2**64, size=values.size, dtype=np.uint64)
+    keys >>= np.uint64(bits)
+    keys <<= np.uint64(bits)
+    keys |= np.arange(values.size, dtype=np.uint64)
+    keys.sort()
+    return values[(keys & np.uint64(2**bits - 1)).astype(np.int64)]

@@ -8,7 +8,7 @@ which is what the joint test needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,14 +64,38 @@ class LayerGroups:
 
 
 def layer_groups(
-    partition: Partition, tested: NDArray[np.bool_], controls: dict[str, NDArray[np.int64]]
+    partition: Partition,
+    tested: NDArray[np.bool_],
+    controls: dict[str, NDArray[np.int64]],
+    draws: Mapping[int, range] | None = None,
 ) -> Iterator[LayerGroups]:
-    """The groups of every layer that has a tested subcluster, in the order of the layers."""
+    """The groups of every layer that has a tested subcluster, in the order of the layers.
+
+    Parameters
+    ----------
+    partition : Partition
+    tested : array of bool, shape (subclusters,)
+    controls : dict of str to array
+        From `draw_controls`.
+    draws : mapping of int to range, optional
+        Which controls of which subclusters, for lesions in rounds: by number of the subcluster the
+        numbers of its draws, from 0. Subclusters that are not named are left out, and the
+        subcluster itself comes with draw 0. By default everything.
+    """
     for layer in dict.fromkeys(s.layer for s in partition.subclusters):
-        members = [k for k, s in enumerate(partition.subclusters) if s.layer == layer and tested[k]]
-        if members:
-            chosen = [masks(partition, k, controls) for k in members]
-            rows = [(k, r) for k, m in zip(members, chosen, strict=True) for r in range(len(m))]
+        members = [
+            k
+            for k, s in enumerate(partition.subclusters)
+            if s.layer == layer and tested[k] and (draws is None or k in draws)
+        ]
+        rows, chosen = [], []
+        for k in members:
+            every = masks(partition, k, controls)
+            wanted = range(len(every) - 1) if draws is None else draws[k]
+            numbers = [*([0] if wanted.start == 0 else []), *(1 + r for r in wanted)]
+            rows += [(k, number) for number in numbers]
+            chosen.append(every[numbers])
+        if rows:
             yield LayerGroups(layer, np.array(rows, dtype=np.int64), np.concatenate(chosen))
 
 

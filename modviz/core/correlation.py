@@ -7,9 +7,10 @@ order of the samples or of the sums.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 
 def centred_ranks(values: ArrayLike) -> NDArray[np.float32]:
@@ -24,16 +25,26 @@ def centred_ranks(values: ArrayLike) -> NDArray[np.float32]:
     array of float32, shape (n, m)
         Whole numbers from -(n - 1) to n - 1 that sum to 0; all 0 for a constant column.
     """
-    columns = np.asarray(values)
+    columns = np.ascontiguousarray(np.asarray(values).T)
+    n = columns.shape[1]
+    untied = np.arange(1 - n, n, 2, dtype=np.float32)
     ranks = np.empty(columns.shape, dtype=np.float32)
-    for start in range(0, columns.shape[1], 256):  # ranks in double precision only a part at a time
-        part = slice(start, start + 256)
-        ranks[:, part] = 2 * rankdata(columns[:, part], axis=0) - (len(columns) + 1)
-    return ranks
+    for column, own in zip(columns, ranks, strict=True):
+        order = np.argsort(column)
+        ordered = column[order]
+        rises = ordered[1:] != ordered[:-1]
+        if rises.all():
+            own[order] = untied
+        else:
+            # equals share the mean of the first and the last place among them
+            edges = np.concatenate([[0], np.flatnonzero(rises) + 1, [n]])
+            shared = edges[:-1] + edges[1:] - n
+            own[order] = np.repeat(shared, np.diff(edges))
+    return ranks.T
 
 
 def squared_spearman(
-    a: NDArray[np.float32], b: NDArray[np.float32] | None = None
+    a: NDArray[np.floating[Any]], b: NDArray[np.floating[Any]] | None = None
 ) -> NDArray[np.float64]:
     """Squared Spearman correlation between columns of centred ranks.
 
@@ -51,9 +62,18 @@ def squared_spearman(
     """
     first = np.asarray(a, dtype=np.float64)
     second = first if b is None else np.asarray(b, dtype=np.float64)
-    scale = np.outer((first**2).sum(axis=0), (second**2).sum(axis=0))
-    squared = (first.T @ second) ** 2
-    squared = np.divide(squared, scale, out=np.zeros_like(squared), where=scale > 0)
+    # single precision would not hold the sums, and numbers split so that it does take four products
+    squared = np.asarray(first.T @ second)
+    squared *= squared
+    above, beside = _squares(first), _squares(second)
+    for i, square in enumerate(above):
+        squared[i] /= square * beside  # the same for (i, j) and (j, i), to the last bit
     if b is None:
         np.fill_diagonal(squared, 0)
-    return np.asarray(squared)
+    return squared
+
+
+def _squares(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of squares of each column; 1 for a constant one, whose products are 0 anyway."""
+    squares = np.einsum("ij,ij->j", columns, columns)
+    return np.where(squares > 0, squares, 1.0)

@@ -15,6 +15,7 @@ CHOICES = {
     "scope": ("global", "local"),
     "kernel_norm": ("l1", "induced", "l2"),
     "lesion": ("zero", "mean", "weights"),
+    "controls": ("fixed", "adaptive"),
 }
 
 #: Images cost more than lesions, so they get at most this many controls unless told otherwise.
@@ -39,6 +40,7 @@ class Settings:
     lesion: str = "zero"
     n_controls: int = 99
     n_image_controls: int | None = None
+    controls: str = "fixed"
     features: bool = True
     top_images: bool = True
     seed: int = 0

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modviz.core.graph import NeuronGraph
+from modviz.core.kmeans import kmeans
 from modviz.core.partition import LayerCut, Partition, normalized_cut
 from modviz.core.settings import one_of
-from modviz.core.spectrum import Spectrum, kmeans, spectrum
+from modviz.core.spectrum import Spectrum, spectrum
 
 Ints = NDArray[np.int64]
 

@@ -72,6 +72,17 @@ def permutation_p(
     ValueError
         If there are no controls, shapes do not fit, or an option is unknown.
     """
+    extreme = as_extreme(observed, controls, tail, ties)
+    return np.asarray((1 + extreme.sum(axis=-1)) / (1 + extreme.shape[-1]))
+
+
+def as_extreme(
+    observed: ArrayLike, controls: ArrayLike, tail: Tail, ties: Ties = "count"
+) -> NDArray[np.bool_]:
+    """Which controls are at least as extreme as the observation: array of bool, shape (..., n).
+
+    Parameters and errors are those of `permutation_p`, which counts them.
+    """
     x = np.asarray(observed, dtype=float)
     null = np.asarray(controls, dtype=float)
     if null.ndim == 0 or null.shape[-1] == 0:
@@ -88,10 +99,9 @@ def permutation_p(
     if tail == "high":
         x, null = -x, -null
     if ties == "strict":
-        extreme = null < x[..., None]
-    else:  # undefined is the least extreme value there is, for observations and controls alike
-        extreme = np.nan_to_num(null, nan=np.inf) <= np.nan_to_num(x, nan=np.inf)[..., None]
-    return np.asarray((1 + extreme.sum(axis=-1)) / (1 + null.shape[-1]))
+        return np.asarray(null < x[..., None])
+    # undefined is the least extreme value there is, for observations and controls alike
+    return np.asarray(np.nan_to_num(null, nan=np.inf) <= np.nan_to_num(x, nan=np.inf)[..., None])
 
 
 def effect(observed: ArrayLike, controls: ArrayLike) -> Floats:

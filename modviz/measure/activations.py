@@ -135,7 +135,7 @@ def correlation_graph(
     Raises
     ------
     Cancelled
-        If `cancel` was set; checked at every batch of images and at every pair of layers.
+        If `cancel` was set; checked at every batch of images and at every layer.
     """
     one_of("kernel_norm", kernel_norm)
     chosen = list(network.choose(layers))
@@ -162,16 +162,21 @@ def correlation_graph(
             f"there are {int(filled.sum())} images; correlations need at least 3, and mean little "
             "below a few hundred"
         )
-    ranks = {}
-    for name in list(values):
-        ranks[name] = centred_ranks(_settled(values.pop(name)[filled], name))
+    ends = np.cumsum([0, *(layer.n_units for layer in chosen)])
+    # a row a unit, so that each layer's correlations with all later ones are one product
+    ranks = np.empty((ends[-1], int(filled.sum())))
+    for i, layer in enumerate(chosen):
+        settled = _settled(values.pop(layer.name)[filled], layer.name)
+        ranks[ends[i] : ends[i + 1]] = centred_ranks(settled).T
     blocks = {}
-    for j, later in enumerate(chosen):
-        for i, earlier in enumerate(chosen[: j + 1]):
-            if cancel is not None and cancel.is_set():
-                raise Cancelled
-            other = None if i == j else ranks[later.name]
-            blocks[i, j] = squared_spearman(ranks[earlier.name], other)
+    for i, layer in enumerate(chosen):
+        if cancel is not None and cancel.is_set():
+            raise Cancelled
+        begin = ends[i]
+        found = squared_spearman(ranks[begin : ends[i + 1]].T, ranks[begin:].T)
+        np.fill_diagonal(found[:, : layer.n_units], 0)
+        for j in range(i, len(chosen)):
+            blocks[i, j] = found[:, ends[j] - begin : ends[j + 1] - begin].copy()
     return NeuronGraph(chosen, blocks, edges="activations")
 
 

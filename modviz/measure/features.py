@@ -1,61 +1,42 @@
 """Feature visualizations: the picture that drives a subcluster most, and its controls' pictures.
 
-Lucent gives the parametrisation of pictures (a spectrum behind a sigmoid) and the objective; the
-pictures of a whole layer, subclusters and controls alike, are optimised as one batch, from the same
-noise, by a forward pass that stops at the layer. This is the only file that imports Lucent.
+The pictures of a whole layer, subclusters and controls alike, are optimised in batches, from the
+same noise, by a forward pass that stops before the layer.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import ExitStack
 from itertools import islice
 
 import numpy as np
 import torch
-from lucent.optvis import objectives, param
 from numpy.typing import NDArray
 
 from modviz.core.analysis import FeatureResults
 from modviz.core.controls import layer_groups
 from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
+from modviz.measure.batches import batch_sizes, batches_of
+from modviz.measure.drives import unit_means
 from modviz.measure.guard import evaluating, worker_pool
 from modviz.measure.network import Network, device_of, dtype_of
-from modviz.measure.replay import Env
-
-#: The paper's recipe: Adam steps and their size.
-STEPS, STEP_SIZE = 64, 0.05
-
-#: Bytes of the largest tensor of one batch; fixed, so that results do not depend on the machine.
-_BATCH_BYTES = 64 * 2**20
+from modviz.measure.optimise import (
+    STEPS,
+    Batch,
+    Optimised,
+    optimise,
+)
 
 #: Pictures in 0 .. 1, shape (n, channels, ...), to inputs of the model.
 Preprocess = Callable[[torch.Tensor], torch.Tensor]
 
 #: Called with (picture steps done, all of them, results so far or None).
 FeatureCallback = Callable[[int, int, FeatureResults | None], None]
-
-
-@dataclass(frozen=True, eq=False)
-class _Batch:
-    """Pictures of one layer that are optimised together."""
-
-    layer: str
-    rows: NDArray[np.int64]  # (pictures, 2): subcluster, and 0 = itself or 1 + control
-    masks: torch.Tensor  # (pictures, units), 1 = the unit is in the objective
-    parameters: list[torch.Tensor]
-    image: Callable[[], torch.Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class _Pictures:
-    images: NDArray[np.float32]  # (pictures, H, W, D)
-    score: NDArray[np.float64]
-    entropy: NDArray[np.float64]
 
 
 def measure_features(
@@ -67,6 +48,7 @@ def measure_features(
     preprocess: Preprocess,
     seed: int = 0,
     workers: int = 1,
+    memory_limit: int | None = None,
     report: FeatureCallback | None = None,
     cancel: threading.Event | None = None,
 ) -> FeatureResults:
@@ -88,6 +70,10 @@ def measure_features(
         The noise that all pictures start from.
     workers : int
         Threads that share the batches.
+    memory_limit : int, optional
+        Bytes that all pictures at work may take, with what their gradients need; at least one
+        picture is at work whatever it takes. Without a limit a batch is as large as is quick.
+        Batches of other sizes round differently, as convolutions do.
     report : callable, optional
     cancel : threading.Event, optional
         Checked at every step.
@@ -98,22 +84,23 @@ def measure_features(
 
     Raises
     ------
+    ValueError
+        If `memory_limit` is no positive number.
     Cancelled
         If `cancel` was set; ``report`` has then got all that was finished.
     """
-    device = device_of(network.model)
-    like = torch.empty(0, device=device, dtype=dtype_of(network.model))
+    if memory_limit is not None and memory_limit < 1:
+        raise ValueError(f"memory_limit={memory_limit}; expected a number of bytes, or None")
     height, width, depth = picture_shape(network.input_shape)
     n_controls = len(next(iter(controls.values()), ()))
     n = len(tested)
     score = np.full((n, 1 + n_controls), np.nan)
     entropy = np.full((n, 1 + n_controls), np.nan)
     images = np.full((n, 2, height, width, depth), np.nan, dtype=np.float32)
-    batches = _batches(network, partition, tested, controls, seed, like)
     total = STEPS * int(tested.sum()) * (1 + n_controls)
     done, lock, stop = 0, threading.Lock(), threading.Event()
 
-    def step(batch: _Batch) -> None:
+    def step(batch: Batch) -> None:
         nonlocal done
         if stop.is_set() or (cancel is not None and cancel.is_set()):
             raise Cancelled
@@ -132,14 +119,18 @@ def measure_features(
             control_images=images[:, 1].copy(),
         )
 
-    with evaluating(network.model), worker_pool(device, workers) as (pool, n_workers):
-        waiting: deque[tuple[_Batch, Future[_Pictures]]] = deque()
+    groups = list(layer_groups(partition, tested, controls))
+    n_pictures = {of_layer.layer: len(of_layer.rows) for of_layer in groups}
+    with ExitStack() as held:
+        held.enter_context(evaluating(network.model))
+        sizes = batch_sizes(network, n_pictures, preprocess, memory_limit, workers)
+        pool, n_workers = held.enter_context(worker_pool(device_of(network.model), sizes.workers))
+        batches = batches_of(network, groups, seed, sizes)
+        waiting: deque[tuple[Batch, Future[Optimised]]] = deque()
         try:
             while True:
                 for batch in islice(batches, n_workers + 1 - len(waiting)):  # no more in memory
-                    waiting.append(
-                        (batch, pool.submit(_optimise, network, batch, preprocess, step))
-                    )
+                    waiting.append((batch, pool.submit(optimise, network, batch, preprocess, step)))
                 if not waiting:
                     break
                 batch, future = waiting.popleft()
@@ -147,8 +138,10 @@ def measure_features(
                 subcluster, draw = batch.rows.T
                 score[subcluster, draw] = pictures.score
                 entropy[subcluster, draw] = pictures.entropy
-                shown = draw < 2
-                images[subcluster[shown], draw[shown]] = pictures.images[shown]
+                kept = draw < 2
+                images[subcluster[kept], draw[kept]] = shown(
+                    pictures.pictures[torch.from_numpy(kept)], network.input_shape
+                )
                 if report is not None:
                     with lock:
                         report(done, total, results())
@@ -205,98 +198,9 @@ def picture_shape(input_shape: tuple[int, ...]) -> tuple[int, int, int]:
     )
 
 
-def _batches(
-    network: Network,
-    partition: Partition,
-    tested: NDArray[np.bool_],
-    controls: dict[str, NDArray[np.int64]],
-    seed: int,
-    like: torch.Tensor,
-) -> Iterator[_Batch]:
-    size = max(1, _BATCH_BYTES // max(1, network.bytes_per_image))
-    for groups in layer_groups(partition, tested, controls):
-        rows, stacked = groups.rows, torch.from_numpy(groups.masks).to(like)
-        for start in range(0, len(rows), size):
-            part = slice(start, start + size)
-            parameters, image = _noise(network.input_shape, len(rows[part]), seed)
-            yield _Batch(groups.layer, rows[part], stacked[part], parameters, image)
-
-
-def _noise(
-    input_shape: tuple[int, ...], n: int, seed: int
-) -> tuple[list[torch.Tensor], Callable[[], torch.Tensor]]:
-    """Lucent's picture parameters for `n` pictures, all at the same noise."""
-    with torch.random.fork_rng(devices=[]):  # Lucent draws on the CPU
-        torch.manual_seed(seed)
-        if len(input_shape) == 1:
-            parameters, image = param.image(input_shape[0], 1, batch=n, channels=1, fft=False)
-        else:
-            channels, height, width = input_shape
-            # without `channels` Lucent takes three and decorrelates their colours
-            depth = None if channels == 3 else channels
-            parameters, image = param.image(width, height, batch=n, channels=depth)
-    for parameter in parameters:  # only the units may differ between a picture and its controls
-        parameter.data[:] = parameter.data[:1].clone()
-    return parameters, image
-
-
 def unit_drives(value: torch.Tensor, axis: int) -> torch.Tensor:
     """|mean over positions| of every unit, shape (images, units); units stand along `axis`."""
-    value = value.movedim(axis, 1)
-    mean = value.flatten(2).mean(dim=2) if value.ndim > 2 else value
-    return mean.abs()
-
-
-def _objective(layer: str, chosen: torch.Tensor, axis: int) -> objectives.Objective:
-    """Lucent objective (to be minimised), one value per picture; units stand along `axis`."""
-
-    def drive(activation: Callable[[str], torch.Tensor]) -> torch.Tensor:
-        return -(unit_drives(activation(layer), axis) * chosen).sum(dim=1)
-
-    return objectives.Objective(drive, name=f"units of {layer}")
-
-
-def _optimise(
-    network: Network, batch: _Batch, preprocess: Preprocess, step: Callable[[_Batch], None]
-) -> _Pictures:
-    replay, node = network.replay, network.pre_activation_node(batch.layer)
-    to_layer = replay.before([node])
-    objective = _objective(batch.layer, batch.masks, network.unit_axis(node, batch.layer))
-    shape = (-1, *network.input_shape)
-
-    def activation(picture: torch.Tensor) -> Callable[[str], torch.Tensor]:
-        env: Env = {replay.input: preprocess(picture)}
-        replay.run(env, to_layer, frozenset({node}))
-        return lambda _: env[node]  # there is just this one layer to ask for
-
-    def picture() -> torch.Tensor:
-        return batch.image().to(batch.masks).reshape(shape)
-
-    optimizer = torch.optim.Adam(batch.parameters, lr=STEP_SIZE)
-    with torch.enable_grad():
-        for _ in range(STEPS):
-            optimizer.zero_grad()
-            objective(activation(picture())).sum().backward()
-            optimizer.step()
-            step(batch)
-    with torch.no_grad():
-        final = picture()
-        score = -objective(activation(final))
-        output = replay.forward(preprocess(final))[replay.output]
-    return _Pictures(
-        shown(final, network.input_shape),
-        score.cpu().double().numpy(),
-        _entropy(output.cpu().double()).numpy(),
-    )
-
-
-def _entropy(output: torch.Tensor) -> torch.Tensor:
-    """Entropy of the class probabilities in nats; `output` may be any form of them."""
-    sums_to_one = torch.allclose(output.sum(dim=1), torch.ones_like(output[:, 0]), atol=1e-4)
-    are_probabilities = sums_to_one and bool((output >= 0).all())
-    # the softmax of log-probabilities gives the probabilities back
-    p = output if are_probabilities else torch.softmax(output, dim=1)
-    return torch.as_tensor(torch.special.entr(p).sum(dim=1))
+    return unit_means(value, axis).abs()
 
 
 def shown(pictures: torch.Tensor, input_shape: tuple[int, ...]) -> NDArray[np.float32]:

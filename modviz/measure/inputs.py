@@ -14,11 +14,21 @@ from modviz.measure.trace import Head
 
 
 def check_kinds(
-    *, cancel: Any, progress: Any, preprocess: Any = None, class_names: Any = None
+    *,
+    cancel: Any,
+    progress: Any,
+    preprocess: Any = None,
+    class_names: Any = None,
+    executor: Any = None,
 ) -> None:
     """Refuse arguments of the wrong kind."""
     if cancel is not None and not hasattr(cancel, "is_set"):
         raise TypeError(f"cancel is {type(cancel).__name__}; expected a threading.Event")
+    if executor is not None and not hasattr(executor, "submit"):
+        raise TypeError(
+            f"executor is {type(executor).__name__}; expected a concurrent.futures.Executor, such "
+            "as ProcessPoolExecutor(4), or client.get_executor() of a dask.distributed.Client"
+        )
     if not isinstance(progress, bool) and not callable(progress):
         raise TypeError(f"progress={progress!r}; expected True, False or a function of a Progress")
     if preprocess is not None and not callable(preprocess):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -205,6 +205,44 @@ class Network:
         if isinstance(value, torch.Tensor) and value.ndim and not self._reading.is_constant(node):
             return value.repeat(n, *[1] * (value.ndim - 1))
         return value
+
+    def part(self, node: fx.Node, value: Any, images: slice) -> Any:
+        """What a value is for some of the images."""
+        if node in self._reading.image_counts:
+            return len(range(*images.indices(value)))
+        if self._reading.is_constant(node):
+            return value
+        if isinstance(value, torch.Tensor) and value.ndim:
+            return value[images]
+        if isinstance(value, (tuple, list)):
+            return type(value)(v[images] if isinstance(v, torch.Tensor) else v for v in value)
+        return value
+
+    @cached_property
+    def shapes(self) -> dict[fx.Node, tuple[int, ...]]:
+        """Shape of every tensor of a run of two images."""
+        found: dict[fx.Node, tuple[int, ...]] = {}
+
+        def noted(node: fx.Node) -> Callable[[Any], None]:
+            def look(value: Any) -> None:
+                if isinstance(value, torch.Tensor):
+                    found[node] = tuple(value.shape)
+
+            return look
+
+        images = torch.zeros(
+            2, *self.input_shape, device=device_of(self.model), dtype=dtype_of(self.model)
+        )
+        with evaluating(self.model), torch.no_grad():
+            nodes = [node for node in self.replay.nodes if node is not self.replay.input]
+            self.replay.show(images, {node: noted(node) for node in nodes})
+        found[self.replay.input] = tuple(images.shape)
+        return found
+
+    def bytes_of(self, node: fx.Node) -> int:
+        """Size of a value for one image; 0 for what is no tensor."""
+        shape = self.shapes.get(node, (0,))
+        return math.prod(shape) // 2 * dtype_of(self.model).itemsize
 
     # ---- where to measure ------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from modviz.core.controls import draw_controls
+from modviz.core.controls import draw_controls, layer_groups
 from modviz.core.interactions import Interactions
 from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
@@ -107,7 +107,8 @@ class PairRun:
         tested = np.zeros(len(partition.subclusters), dtype=bool)
         tested[members] = True
         controls = draw_controls(partition, settings.n_controls, settings.seed)
-        self.engine = Engine(network, partition, tested, controls, settings.lesion)
+        groups = layer_groups(partition, tested, controls)
+        self.engine = Engine(network, groups, settings.lesion)
         self._stop = threading.Event()  # ends running tasks when something else has ended the run
         self.places: list[_Place] = []
         for index, plan in enumerate(self.engine.plans):

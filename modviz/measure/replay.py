@@ -73,12 +73,15 @@ class Replay:
     """
 
     def __init__(self, graph: fx.Graph, module: nn.Module) -> None:
-        self._module = module
+        self.root, self.graph = module, graph
         self._modules = dict(module.named_modules())
-        self._graph = graph
         self.nodes: list[fx.Node] = list(graph.nodes)
         self.input = next(node for node in self.nodes if node.op == "placeholder")
         self.output = self.nodes[-1]
+
+    def module(self, node: fx.Node) -> nn.Module | None:
+        """The module that an operation calls; None if it calls none."""
+        return self._modules[str(node.target)] if node.op == "call_module" else None
 
     def run(
         self,
@@ -112,7 +115,7 @@ class Replay:
     def call(self, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
         """The value of one node, given those it reads."""
         if node.op == "get_attr":
-            value: Any = self._module
+            value: Any = self.root
             for part in str(node.target).split("."):
                 value = getattr(value, part)
             return value

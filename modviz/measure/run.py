@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from modviz.measure.by_hand import Pairs
 from modviz.measure.features import Preprocess
 from modviz.measure.guard import evaluating
 from modviz.measure.inputs import check_kinds, module_of, read_inputs
+from modviz.measure.memory import LEAST
 from modviz.measure.network import LayerChoice, Network
 from modviz.measure.reporter import Reporter
 from modviz.measure.stages import Stages
@@ -41,6 +43,7 @@ def analyze(
     lesion: str = "zero",
     n_controls: int = 99,
     n_image_controls: int | None = None,
+    controls: str = "fixed",
     features: bool = True,
     top_images: bool = True,
     seed: int = 0,
@@ -53,6 +56,8 @@ def analyze(
     head: Head = None,
     connections: Pairs | None = None,
     workers: int | None = None,
+    executor: Executor | None = None,
+    memory_limit: int | None = None,
     progress: bool | ProgressCallback = True,
     cancel: threading.Event | None = None,
     **unknown: Any,
@@ -92,6 +97,10 @@ def analyze(
         1 / (n_controls + 1).
     n_image_controls : int, optional
         The same for pictures; by default the smaller of `n_controls` and 19.
+    controls : {"fixed", "adaptive"}
+        ``"adaptive"``: lesions get only as many random groups as each verdict needs, 39 or more and
+        `n_controls` at most, in rounds that go through the data again. p is valid all the same, see
+        `modviz.core.sequential`; it saves most with many: ``n_controls=999``.
     features : bool
         Whether to optimise pictures at all.
     top_images : bool
@@ -119,6 +128,13 @@ def analyze(
         Which layer reads which, by hand, for a model that can't be traced: see `modviz.Network`.
     workers : int, optional
         Threads; by default one a processor. The result does not depend on it.
+    executor : concurrent.futures.Executor, optional
+        Whose workers do the lesions: processes, or a cluster through
+        ``dask.distributed.Client(...).get_executor()``. The model is sent once, every image once;
+        the results are those of one process, also if workers die. Close it yourself.
+    memory_limit : int, optional
+        Bytes that the lesions' values may take, beside model and data; by default a quarter of the
+        memory that is free, 2 GiB at most. The result does not depend on it.
     progress : bool or callable
         True: a progress bar. A callable gets a `modviz.Progress` a few times a second, with the
         results so far whenever there are new ones.
@@ -153,6 +169,7 @@ def analyze(
         lesion=lesion,
         n_controls=n_controls,
         n_image_controls=n_image_controls,
+        controls=controls,
         features=features,
         top_images=top_images,
         seed=seed,
@@ -166,12 +183,30 @@ def analyze(
         )
     if workers is not None:
         whole_number("workers", workers, 1)
-    check_kinds(cancel=cancel, progress=progress, preprocess=preprocess, class_names=class_names)
+    if memory_limit is not None:
+        whole_number("memory_limit", memory_limit, LEAST)
+    check_kinds(
+        executor=executor,
+        cancel=cancel,
+        progress=progress,
+        preprocess=preprocess,
+        class_names=class_names,
+    )
     whole = module_of(model)
     with torch.inference_mode(False), evaluating(whole), Reporter(progress) as reporter:
         reporter.start("reading", "reading the model")
         read = read_inputs(model, data, head, connections)
-        run = Stages(*read, settings, reporter, cancel, workers, preprocess, class_names)
+        run = Stages(
+            *read,
+            settings,
+            reporter,
+            cancel,
+            workers,
+            preprocess,
+            class_names,
+            memory_limit=memory_limit,
+            executor=executor,
+        )
         return run.analysis(partition, activation_images)
 
 

@@ -9,23 +9,23 @@ way than a full pass would, it is only not computed twice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import fx
+from torch import fx, nn
 
-from modviz.core.controls import LayerGroups, layer_groups
-from modviz.core.partition import Partition
+from modviz.core.controls import LayerGroups
 from modviz.core.progress import Cancelled
 from modviz.measure.data import LabelledData
 from modviz.measure.means import unit_means
-from modviz.measure.network import Network, device_of
+from modviz.measure.memory import default_limit
+from modviz.measure.network import Network, device_of, dtype_of
 from modviz.measure.replay import Env
 from modviz.measure.trace import NetworkError
 
@@ -50,12 +50,25 @@ class Plan:
 class Batch:
     """One batch of images after its intact pass."""
 
+    inputs: torch.Tensor
     env: Env
     one_hot: torch.Tensor  # (images, classes)
     labels: torch.Tensor
     was_right: torch.Tensor  # (images,), 1 = right without a lesion
     images: NDArray[np.int64]  # (classes,)
     intact: NDArray[np.int64]  # (classes,)
+
+    def part(self, network: Network, images: slice) -> Batch:
+        """Some images of the batch; counts stay those of all of them."""
+        env = {node: network.part(node, value, images) for node, value in self.env.items()}
+        return replace(
+            self,
+            inputs=self.inputs[images],
+            env=env,
+            one_hot=self.one_hot[images],
+            labels=self.labels[images],
+            was_right=self.was_right[images],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +81,16 @@ class Stack:
 
 
 class Engine:
-    """Lesions of the tested subclusters of a partition and of their controls.
+    """Lesions of groups of units: subclusters and their controls.
 
     Parameters
     ----------
     network : Network
-    partition : Partition
-    tested : array of bool, shape (subclusters,)
-    controls : dict of str to array
-        From `modviz.core.controls.draw_controls`.
+    groups : sequence of LayerGroups
+        From `modviz.core.controls.layer_groups`.
     lesion : {"zero", "mean", "weights"}
+    memory_limit : int, optional
+        Bytes that values may take; by default a quarter of what is free, 2 GiB at most.
 
     Attributes
     ----------
@@ -87,29 +100,57 @@ class Engine:
         Lesions of single subclusters and controls.
     first_passes : int
         Passes over the data before the lesions can begin: 1 for ``"mean"``.
+    keep : set of torch.fx.Node
+        Values of the intact run that stay.
+    fills : dict of torch.fx.Node to tensor of shape (units,)
+        What silenced units become; 0 where there is nothing.
     """
 
     def __init__(
         self,
         network: Network,
-        partition: Partition,
-        tested: NDArray[np.bool_],
-        controls: dict[str, NDArray[np.int64]],
+        groups: Iterable[LayerGroups],
         lesion: str,
+        *,
+        memory_limit: int | None = None,
     ) -> None:
         self.network, self.replay = network, network.replay
         self.device = device_of(network.model)
-        self.plans = [
-            self._plan(groups, lesion) for groups in layer_groups(partition, tested, controls)
-        ]
+        self.memory_limit = default_limit() if memory_limit is None else memory_limit
+        self._given = list(groups), lesion
+        self.plans = [self._plan(some, lesion) for some in self._given[0]]
         self.n_jobs = sum(len(plan.rows) for plan in self.plans)
         self.first_passes = int(lesion == "mean")
         self._axes = {node: axis for plan in self.plans for node, axis in plan.cuts.items()}
         self._widths = {node: plan.masks.shape[1] for plan in self.plans for node in plan.cuts}
-        #: What silenced units become, (units,) a cut; 0 where there is nothing.
-        self._fills: dict[fx.Node, torch.Tensor] = {}
-        self._keep = frozenset().union(*(plan.reads for plan in self.plans))
+        self.fills: dict[fx.Node, torch.Tensor] = {}
+        self.keep = frozenset().union(*(plan.reads for plan in self.plans))
+        self.reserved = 0  # bytes that are taken whatever the number of images
         self._stackable: dict[int, bool] = {}
+
+    def description(self) -> tuple[Any, ...]:
+        """All that it takes to build the same engine in another process."""
+        network = self.network
+        example = torch.zeros(2, *network.input_shape, dtype=dtype_of(network.model))
+        fills = {node.name: fill for node, fill in self.fills.items()}
+        return network.model, example, network.options, *self._given, fills, self.memory_limit
+
+    @classmethod
+    def described(
+        cls,
+        model: nn.Module,
+        example: torch.Tensor,
+        options: dict[str, Any],
+        groups: list[LayerGroups],
+        lesion: str,
+        fills: dict[str, torch.Tensor],
+        memory_limit: int,
+    ) -> Engine:
+        """The engine of a description."""
+        network = Network(model, example, **options)
+        engine = cls(network, groups, lesion, memory_limit=memory_limit)
+        engine.fills = {n: fills[n.name] for n in network.replay.nodes if n.name in fills}
+        return engine
 
     def _plan(self, groups: LayerGroups, lesion: str) -> Plan:
         if lesion == "weights":  # without weights and bias a unit's own output is 0
@@ -127,7 +168,10 @@ class Engine:
 
     def batch_size(self, n_images: int | None) -> int:
         """Images at once: about ten batches, so that estimates refine, within memory."""
-        fits = max(1, 2 * _STACK_BYTES // max(1, self.network.bytes_per_image))
+        kept = sum(self.network.bytes_of(node) for node in self.keep)
+        # beside what is kept: the intact pass, and what each worker has at hand
+        needed = kept + 4 * self.network.bytes_per_image
+        fits = max(1, (self.memory_limit - self.reserved) // max(1, needed))
         wanted = 1024 if n_images is None else int(np.clip(np.ceil(n_images / 10), 64, 1024))
         return min(fits, wanted)
 
@@ -141,7 +185,7 @@ class Engine:
     ) -> None:
         """What silenced units become; for ``"mean"`` a pass over all images, before the lesions."""
         if self.first_passes:
-            self._fills = unit_means(
+            self.fills = unit_means(
                 self.network,
                 {node: (axis, self._widths[node]) for node, axis in self._axes.items()},
                 data,
@@ -155,7 +199,8 @@ class Engine:
         """Pass a batch through the intact network, keeping what the lesions will read."""
         labels = labels.to(self.device)
         with torch.no_grad():
-            env = self.replay.forward(images.to(self.device), self._keep)
+            images = images.to(self.device)
+            env = self.replay.forward(images, self.keep)
             if bool(env[self.replay.output].isnan().any()):
                 raise NetworkError(
                     "the model gives NaN for some images, so its answers mean nothing; in half "
@@ -164,6 +209,7 @@ class Engine:
             one_hot = torch.nn.functional.one_hot(labels, self.network.n_classes).float()
             right = (env[self.replay.output].argmax(dim=1) == labels).float()
         return Batch(
+            inputs=images,
             env=env,
             one_hot=one_hot,
             labels=labels,
@@ -210,9 +256,9 @@ class Engine:
                 if on is not None:
                     on.values[node] = env[node]
             if node in plan.cuts:
-                env[node] = self._silence(env[node], node, silenced[node], len(batch.labels))
+                env[node] = self.silenced(env[node], node, silenced[node], len(batch.labels))
         amend = {
-            node: partial(self._silence, node=node, masks=some, images=len(batch.labels))
+            node: partial(self.silenced, node=node, masks=some, images=len(batch.labels))
             for node, some in silenced.items()
         }
         self.replay.run(env, plan.after, keep | {self.replay.output}, amend)
@@ -220,7 +266,7 @@ class Engine:
         kept = {node: env[node] for node in keep if node in env}
         return Stack(output.reshape(len(masks), len(batch.labels), -1), kept, silenced)
 
-    def _silence(
+    def silenced(
         self, value: torch.Tensor, node: fx.Node, masks: torch.Tensor, images: int
     ) -> torch.Tensor:
         """A value with some units silenced; one copy of the batch becomes a copy a lesion."""
@@ -230,7 +276,7 @@ class Engine:
         shape = [1] * (value.ndim + 1)
         shape[0], shape[axis + 1] = masks.shape
         copies = value.reshape(-1, images, *value.shape[1:])
-        fill = self._fills.get(node)
+        fill = self.fills.get(node)
         if fill is None:
             return copies.masked_fill(masks.reshape(shape), 0.0).flatten(0, 1)
         place = fill.to(value).repeat_interleave(each).reshape(1, *shape[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
 
@@ -13,21 +14,25 @@ import torch
 from numpy.typing import NDArray
 
 from modviz.core.analysis import Analysis, FeatureResults, LesionResults, size_rule
-from modviz.core.controls import draw_controls
+from modviz.core.controls import LayerGroups, draw_controls
 from modviz.core.graph import NeuronGraph
 from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
+from modviz.core.sequential import rule_for
 from modviz.core.settings import Settings
 from modviz.core.spectral import spectral_partition
 from modviz.measure.activations import correlation_graph, labelled_images
+from modviz.measure.adaptive import measure_adaptively
+from modviz.measure.counting import CountCallback, Counts, count_right
 from modviz.measure.data import LabelledData
 from modviz.measure.edges import weight_graph
 from modviz.measure.features import Preprocess, check_pictures, measure_features, picture_shape
 from modviz.measure.images import measure_top_images
 from modviz.measure.inputs import fitting
-from modviz.measure.lesion import Measured, measure_lesions
+from modviz.measure.lesion import LesionCallback, Measured, measure_lesions
 from modviz.measure.network import Network, dtype_of
 from modviz.measure.reporter import Reporter
+from modviz.measure.suffix import Kernels
 
 
 class Stages:
@@ -43,10 +48,14 @@ class Stages:
         workers: int | None,
         preprocess: Preprocess | None,
         class_names: Sequence[str] | None,
+        *,
+        memory_limit: int | None = None,
+        executor: Executor | None = None,
     ) -> None:
         self.settings, self.reporter = settings, reporter
         self.cancel = cancel if cancel is not None else threading.Event()
         self.workers = workers or torch.get_num_threads()
+        self.memory_limit, self.executor = memory_limit, executor
         self.network, self.data = network, data
         self.model_name = type(network.model).__name__
         self.class_names = _class_names(class_names, self.data, self.network.n_classes)
@@ -132,7 +141,9 @@ class Stages:
         controls = draw_controls(partition, self.settings.n_controls, self.settings.seed)
         n_lesions = int(self.result_so_far.tested.sum()) * (1 + self.settings.n_controls)
         images = "all" if self.data.n_images is None else f"{self.data.n_images:,}"
-        self.reporter.start("lesions", f"lesions: {n_lesions:,} on {images} images")
+        adaptive = self.settings.controls == "adaptive"
+        most = "up to " if adaptive else ""
+        self.reporter.start("lesions", f"lesions: {most}{n_lesions:,} on {images} images")
 
         def keep(results: LesionResults, present: NDArray[np.bool_]) -> Analysis:
             names = tuple(n for n, here in zip(self.class_names, present, strict=True) if here)
@@ -145,6 +156,9 @@ class Stages:
             else:
                 self.reporter.advance(done, total or 0)
 
+        if adaptive:
+            keep(*self._adaptive_lesions(partition, controls, report))
+            return
         measured = measure_lesions(
             self.network,
             self.data,
@@ -154,10 +168,36 @@ class Stages:
             lesion=self.settings.lesion,
             seed=self.settings.seed,
             workers=self.workers,
+            memory_limit=self.memory_limit,
+            executor=self.executor,
             report=report,
             cancel=self.cancel,
         )
         keep(*measured)
+
+    def _adaptive_lesions(
+        self, partition: Partition, controls: dict[str, NDArray[np.int64]], report: LesionCallback
+    ) -> Measured:
+        kernels = Kernels()  # the rounds are of one network
+
+        def count(groups: Sequence[LayerGroups], told: CountCallback) -> Counts:
+            return count_right(
+                self.network,
+                self.data,
+                groups,
+                lesion=self.settings.lesion,
+                seed=self.settings.seed,
+                workers=self.workers,
+                memory_limit=self.memory_limit,
+                executor=self.executor,
+                kernels=kernels,
+                report=told,
+                cancel=self.cancel,
+            )
+
+        rule = rule_for(self.settings.n_controls)
+        tested = self.result_so_far.tested
+        return measure_adaptively(partition, tested, controls, rule, count, report=report)
 
     def _top_images(self, partition: Partition) -> None:
         # they cost a matrix product each, so there is no need for fewer controls than lesions have

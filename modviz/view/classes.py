@@ -135,7 +135,7 @@ def _tip(facts: Facts, i: int, c: int) -> str:
     results = facts.analysis.lesions
     if results is None or not facts.measured[i]:
         return f"{who}<br>not measured"
-    random = 100 * float((results.controls[i, :, c] - results.intact[c]).mean())
+    random = 100 * float((results.controls[i, : facts.draws[i], c] - results.intact[c]).mean())
     return (
         f"{who}<br>{style.percent(results.intact[c])} → {style.percent(results.lesioned[i, c])} "
         f"({style.signed(facts.class_change[i, c])} points)<br>"

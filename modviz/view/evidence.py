@@ -41,8 +41,9 @@ def verdict(facts: Facts, i: int) -> Verdict:
         return Verdict("Not tested", "no", _size_rule(facts, i))
     if not facts.measured[i]:
         return Verdict("Not measured", "no", _unmeasured(facts))
-    n, tests = facts.n_controls, int(facts.measured.sum())
+    tests = int(facts.measured.sum())
     p, q = facts.p("accuracy", i), facts.q("accuracy", i)
+    as_bad, n = (int(counts[i]) for counts in facts.counts)
     among = f"over {style.plural(tests, 'subcluster')}"
     if q <= LEVEL:
         return Verdict(
@@ -50,6 +51,13 @@ def verdict(facts: Facts, i: int) -> Verdict:
             "yes",
             f"The network needs it more than random units of layer {s.layer_number}: "
             f"q {style.q_text(q)} {among}.",
+        )
+    if facts.undecided[i]:
+        return Verdict(
+            "Undecided",
+            "open",
+            f"So far {as_bad} of {style.plural(n, 'random set')} lose as much or more: too few to "
+            f"say. {_more(facts)}",
         )
     if facts.worst[i]:
         alike = int(facts.worst.sum())
@@ -61,11 +69,16 @@ def verdict(facts: Facts, i: int) -> Verdict:
             f"{style.plural(n, 'control')}, and {among} that leaves q at {style.q_text(q)}. "
             f"It would take at least {needed} controls to decide.",
         )
-    as_bad = round(p * (n + 1)) - 1
     words = f"No evidence of importance: {as_bad} of {n} random sets lose as much or more."
     if p <= LEVEL:
         words += f" p alone passes 0.05, but not {among}."
     return Verdict("No evidence", "no", words)
+
+
+def _more(facts: Facts) -> str:
+    if facts.analysis.status == "running":
+        return f"More are drawn, up to {facts.n_controls:,}, until it is clear."
+    return f"The analysis ended before more, up to {facts.n_controls:,}, could make it clear."
 
 
 def _unmeasured(facts: Facts) -> str:
@@ -124,7 +137,7 @@ def _paragraph(facts: Facts, i: int) -> str:
     if lesions is None:
         return ""
     before, after = float(lesions.intact.mean()), float(lesions.lesioned[i].mean())
-    cost = -facts.control_change[i]
+    cost = -facts.drawn(i)
     units = len(s.units)
     these = "this unit" if units == 1 else f"these {units:,} units"
     moves = "falls" if after < before else "rises" if after > before else "stays"
@@ -141,17 +154,20 @@ def _paragraph(facts: Facts, i: int) -> str:
 
 
 def _lesion_lines(facts: Facts, i: int) -> list[str]:
-    n, tests = facts.n_controls, int(facts.measured.sum())
+    n, tests = int(facts.counts[1][i]), int(facts.measured.sum())
     change = float(facts.change[i])
-    beyond = change - float(facts.control_change[i].mean())
+    beyond = change - float(facts.drawn(i).mean())
     effect = float(facts.table["accuracy_effect"].iloc[i])
     ratio = (
         "effect undefined"
         if np.isnan(effect)
         else f"effect {style.number(effect, 2)}; 1 = like them"
     )
-    p, q = facts.p("accuracy", i), facts.q("accuracy", i)
-    lowest = ", the lowest possible" if facts.worst[i] else ""
+    q = facts.q("accuracy", i)
+    steps = (
+        f", of at most {facts.n_controls:,}" if facts.adaptive else f", steps of {1 / (n + 1):.3g}"
+    )
+    lowest = ", the lowest possible" if facts.worst[i] and n == facts.n_controls else ""
     q_value = style.q_text(q)
     order = np.argsort(facts.class_change[i], kind="stable")
     points = facts.class_change[i][order]
@@ -171,8 +187,8 @@ def _lesion_lines(facts: Facts, i: int) -> list[str]:
         ),
         line(
             "p",
-            style.p_text(p, n),
-            f"{style.plural(n, 'control')}, steps of {1 / (n + 1):.3g}{lowest}",
+            facts.p_text("accuracy", i),
+            f"{style.plural(n, 'control')}{steps}{lowest}",
         ),
         line(
             "q",
@@ -195,9 +211,9 @@ def _p_and_q(facts: Facts, statistic: str, i: int) -> str:
     """Give p and q of a statistic in words; "undefined" where it has no value."""
     if np.isnan(facts.table[statistic].iloc[i]):
         return "undefined (counts as no evidence)"
-    n, q = facts.controls_of(statistic), facts.q(statistic, i)
+    q = facts.q(statistic, i)
     shown = f"<b class='hit'>q {style.q_text(q)}</b>" if q <= LEVEL else f"q {style.q_text(q)}"
-    return f"p {style.p_text(facts.p(statistic, i), n)}, {shown}"
+    return f"p {facts.p_text(statistic, i)}, {shown}"
 
 
 def _featureline(facts: Facts, i: int) -> str:

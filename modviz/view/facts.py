@@ -92,9 +92,26 @@ class Facts:
 
     @property
     def n_controls(self) -> int:
-        """Random sets per subcluster in the lesion test; 0 when there was none."""
+        """The most random sets per subcluster in the lesion test; 0 when there was none."""
         lesions = self.analysis.lesions
-        return 0 if lesions is None else lesions.controls.shape[1]
+        if lesions is None:
+            return 0
+        return lesions.controls.shape[1] if lesions.rule is None else lesions.rule.n_controls
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether each subcluster got only as many random sets as its verdict needs."""
+        lesions = self.analysis.lesions
+        return lesions is not None and lesions.rule is not None
+
+    @property
+    def sets(self) -> str:
+        """How many random sets each subcluster's lesion is compared with, in words."""
+        drawn = self.draws[self.measured]
+        if not self.adaptive or not drawn.size or drawn.min() == drawn.max():
+            n = int(drawn[0]) if self.adaptive and drawn.size else self.n_controls
+            return style.plural(n, "random set")
+        return f"{drawn.min()} to {style.plural(int(drawn.max()), 'random set')}"
 
     @property
     def n_image_controls(self) -> int:
@@ -104,7 +121,7 @@ class Facts:
 
     @cached_property
     def measured(self) -> NDArray[np.bool_]:
-        """Which subclusters have their lesion and all its controls."""
+        """Which subclusters have their lesion and its controls."""
         return self.analysis.measured("accuracy")
 
     @cached_property
@@ -125,9 +142,19 @@ class Facts:
 
     @cached_property
     def control_change(self) -> Floats:
-        """The same for its controls, percentage points, shape (S, R)."""
+        """The same for its controls, percentage points, shape (S, R); NaN = not drawn."""
         samples = self.analysis.samples("accuracy")
         return np.full((len(self.names), 0), np.nan) if samples is None else 100 * samples[1]
+
+    @cached_property
+    def draws(self) -> NDArray[np.int64]:
+        """Random sets that each subcluster's lesion was compared with, shape (S,)."""
+        lesions = self.analysis.lesions
+        return np.zeros(len(self.names), np.int64) if lesions is None else lesions.draws
+
+    def drawn(self, i: int) -> Floats:
+        """`control_change` of the controls that a subcluster has, shape (its draws,)."""
+        return np.asarray(self.control_change[i, : self.draws[i]])
 
     @cached_property
     def class_change(self) -> Floats:
@@ -140,9 +167,7 @@ class Facts:
     @cached_property
     def worst(self) -> NDArray[np.bool_]:
         """Which subclusters lose more accuracy than every one of their controls."""
-        p = self.table["accuracy_p"].to_numpy(dtype=float)
-        lowest = 1 / (self.n_controls + 1)
-        return np.asarray(self.measured & (p < 1.5 * lowest))
+        return np.asarray(self.measured & (self.counts[0] == 0))
 
     @cached_property
     def rows(self) -> list[int]:
@@ -167,8 +192,29 @@ class Facts:
         """Its p corrected for all subclusters measured; NaN where it was not measured."""
         return float(self.table[f"{statistic}_q"].iloc[i])
 
+    @cached_property
+    def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Random sets that lose as much or more, and those counted for p, arrays of shape (S,)."""
+        return self.analysis.counts("accuracy")
+
+    @cached_property
+    def undecided(self) -> NDArray[np.bool_]:
+        """Which subclusters wait for more random sets until their importance is clear."""
+        return self.analysis.undecided("accuracy")
+
+    def p_text(self, statistic: str, i: int) -> str:
+        """A p with the decimals that the controls of its statistic can give."""
+        return style.p_text(self.p(statistic, i), self.controls_of(statistic))
+
+    def common(self, statistic: str) -> int:
+        """How many random sets all subclusters have: what joint tests of a statistic rest on."""
+        lesions = self.analysis.lesions
+        if statistic in ("accuracy", "range") and lesions is not None:
+            return lesions.common_draws
+        return self.controls_of(statistic)
+
     def controls_of(self, statistic: str) -> int:
-        """How many random sets stand behind each p of a statistic."""
+        """How many random sets stand at most behind each p of a statistic."""
         if statistic == "image_entropy":
             tops = self.analysis.top_images
             return 0 if tops is None else tops.entropy_controls.shape[1]
@@ -183,7 +229,7 @@ class Facts:
             n=int(row["n"]),
             declared=int(row["rejected"]),
             undefined=int(row["undefined"]),
-            joint_p=style.p_text(float(row["joint_p"]), self.controls_of(statistic)),
+            joint_p=style.p_text(float(row["joint_p"]), self.common(statistic)),
             jointly=float(row["joint_p"]) <= LEVEL,
         )
 

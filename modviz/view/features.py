@@ -80,9 +80,8 @@ class _Marks:
 
     def p_value(self, facts: Facts, statistic: str, i: int, x: float, y: float) -> float:
         """A p, bold at the level; gives where it ends."""
-        p = facts.p(statistic, i)
-        text = style.p_text(p, facts.controls_of(statistic))
-        strong = p <= LEVEL
+        text = facts.p_text(statistic, i)
+        strong = facts.p(statistic, i) <= LEVEL
         marks = self.bold if strong else self.words
         marks.append((x, y, text, style.INK if strong else style.TEXT))
         return x + style.text_width(text, bold=strong)
@@ -180,9 +179,7 @@ def _tip(facts: Facts, i: int) -> str:
     lines = [f"<b>{s.name}</b> {_units(facts, i)}, {escape(s.layer)}"]
     for statistic in ("score", "entropy") if facts.pictured[i] else ():
         value = float(facts.table[statistic].iloc[i])
-        p, q = facts.p(statistic, i), facts.q(statistic, i)
+        q = style.q_text(facts.q(statistic, i))
         shown = "undefined" if np.isnan(value) else f"{value:.3g}"
-        lines.append(
-            f"{statistic} {shown}, p {style.p_text(p, facts.n_image_controls)}, q {style.q_text(q)}"
-        )
+        lines.append(f"{statistic} {shown}, p {facts.p_text(statistic, i)}, q {q}")
     return "<br>".join(lines + top_images.tip(facts, i))

@@ -28,13 +28,13 @@ BOTTOM = 46
 
 def head(facts: Facts) -> str:
     """HTML above the panel."""
-    n = facts.n_controls
     if facts.analysis.lesions is None:
         return style.header("Lesions", escape(facts.waiting("lesions")))
+    n = facts.n_controls
     return style.header(
         "Lesions",
-        f"grey: {style.plural(n, 'random set')} of equal size"
-        f"<span class='dot full'></span>worse than all {n}"
+        f"grey: {facts.sets} of equal size"
+        f"<span class='dot full'></span>worse than all {'of them' if facts.adaptive else n}"
         "<span class='dot'></span>within their range",
     )
 
@@ -50,7 +50,7 @@ def limits(facts: Facts) -> tuple[float, float]:
     if not rows:
         return -10.0, 1.0
     dots = np.sort(facts.change[rows])
-    controls = facts.control_change[rows].ravel()
+    controls = np.concatenate([facts.drawn(i) for i in rows])
     lowest = float(dots[0])
     if len(dots) > 2 and dots[0] < 3 * min(float(dots[1]), -1.0):
         lowest = float(dots[1])
@@ -95,7 +95,7 @@ def draw(facts: Facts | None, bottom: int) -> Drawing:
                 blanks.append((_X0, y - 3, _X1, y + 3, style.BAND))
                 figures += [(_P, y, "–", style.MUTED), (_Q, y, "–", style.MUTED)]
                 continue
-            controls = facts.control_change[i]
+            controls = facts.drawn(i)
             for v in np.unique(np.round(controls[controls >= low], 6)):
                 x = _X0 + (v - low) * scale
                 ticks.append((x, y - 4.5, x, y + 4.5))
@@ -104,8 +104,8 @@ def draw(facts: Facts | None, bottom: int) -> Drawing:
             x = _X0 + (max(change, low) - low) * scale
             fill = facts.colors[i] if facts.worst[i] else style.WHITE
             dots.append((x, y, fill, facts.edges[i]))
-            p, q = facts.p("accuracy", i), facts.q("accuracy", i)
-            figures.append((_P, y, style.p_text(p, facts.n_controls), style.TEXT))
+            q = facts.q("accuracy", i)
+            figures.append((_P, y, facts.p_text("accuracy", i), style.TEXT))
             (bold if q <= LEVEL else figures).append((_Q, y, style.q_text(q), style.INK))
     return Drawing(
         style.LEFT,
@@ -133,7 +133,7 @@ def draw(facts: Facts | None, bottom: int) -> Drawing:
 
 def _beyond(facts: Facts, i: int, low: float, y: float) -> Marks:
     """An arrow with the value of what lies below the axis: the subcluster, its lowest control."""
-    lowest = float(facts.control_change[i].min())
+    lowest = float(facts.drawn(i).min())
     control = f"◂ {style.number(lowest, 0)}"
     if facts.change[i] < low:
         own = (float(_BEYOND), y, f"◂ {style.number(facts.change[i], 0)}", style.INK)
@@ -156,11 +156,11 @@ def tip(facts: Facts, i: int) -> str:
     name = f"<b>{facts.names[i]}</b> "
     if not facts.measured[i]:
         return name + "not measured"
-    controls = facts.control_change[i]
+    controls = facts.drawn(i)
     return (
         f"{name}{style.signed(facts.change[i])} points<br>"
         f"{style.plural(len(controls), 'random set')}: mean {style.signed(controls.mean())}, "
         f"{style.signed(controls.min())} to {style.signed(controls.max())}<br>"
-        f"p {style.p_text(facts.p('accuracy', i), facts.n_controls)}, "
+        f"p {facts.p_text('accuracy', i)}, "
         f"q {style.q_text(facts.q('accuracy', i))}"
     )

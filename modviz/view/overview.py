@@ -71,7 +71,7 @@ def _statistic_words(facts: Facts, statistic: str, question: str) -> tuple[str, 
     if whole is None:
         return "not measured", escape(question)
     undefined = f", {whole.undefined} undefined" if whole.undefined else ""
-    controls = style.plural(facts.controls_of(statistic), "control")
+    controls = style.plural(facts.common(statistic), "control")
     note = f"{escape(question)}<br>joint p {whole.joint_p} ({controls}{undefined})"
     return f"{whole.declared} of {whole.n} with q ≤ 0.05", note
 
@@ -97,7 +97,9 @@ def in_words(facts: Facts) -> list[str]:
         f"{style.plural(int(facts.tested.sum()), 'subcluster')} (a cluster's units in one layer)"
     )
     if facts.n_controls:
-        tested += f" against {style.plural(facts.n_controls, 'random set')} of units each"
+        tested += f" against {facts.sets} of units each"
+        if facts.adaptive:
+            tested += f", as many as a verdict needs, at most {facts.n_controls:,}"
     said = [cut, f"Tested: {tested}."] + [
         f"{statistic.question} {_answer(facts, statistic.name)}"
         for statistic in (*STATISTICS, IMAGE_ENTROPY)

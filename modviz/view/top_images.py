@@ -55,10 +55,9 @@ def tip(facts: Facts, i: int) -> list[str]:
     """Lines of HTML for a tooltip."""
     if not facts.topped[i]:
         return []
-    p, q = facts.p("image_entropy", i), facts.q("image_entropy", i)
-    n = facts.controls_of("image_entropy")
+    q = style.q_text(facts.q("image_entropy", i))
     entropy = f"class entropy {float(facts.table['image_entropy'].iloc[i]):.2f}"
-    evidence = f"{entropy}, p {style.p_text(p, n)}, q {style.q_text(q)}"
+    evidence = f"{entropy}, p {facts.p_text('image_entropy', i)}, q {q}"
     return [f"top images: {commonest(facts, i)}", evidence]
 
 

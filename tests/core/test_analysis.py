@@ -19,6 +19,7 @@ COLUMNS = [
     "entropy_p", "entropy_q", "entropy_effect",
     "accuracy_change_low", "accuracy_change_high",
     "image_entropy", "image_entropy_p", "image_entropy_q", "image_entropy_effect",
+    "accuracy_draws", "range_draws",
 ]  # fmt: skip
 
 
@@ -218,3 +219,12 @@ def test_the_interval_of_a_change_lies_around_it(small_analysis):
     assert high - low == pytest.approx([0.0392, 0.0784, 0, np.nan], abs=1e-4, nan_ok=True)
     assert ((low + high) / 2)[:3] == pytest.approx(change[:3])
     assert np.isnan(small_analysis.change_interval()[0]).all()  # no errors were kept
+
+
+def test_counts_stand_behind_p(small_analysis):
+    for statistic in ("accuracy", "range", "score", "entropy", "image_entropy"):
+        exceedances, draws = small_analysis.counts(statistic)
+        expected = (1 + exceedances) / (1 + draws)
+        assert small_analysis.p_values(statistic).tolist() == expected.tolist()
+    bare = replace(small_analysis, lesions=None)
+    assert bare.counts("range")[1].tolist() == [0] * 4

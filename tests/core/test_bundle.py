@@ -15,6 +15,7 @@ import pytest
 import modviz
 from modviz.core import bundle
 from modviz.core.partition import LayerCut, Partition
+from modviz.core.sequential import SequentialRule
 
 
 @pytest.fixture
@@ -212,3 +213,34 @@ def test_a_file_from_before_there_were_scopes_is_global(small_analysis, saved):
     loaded = modviz.load(saved).partition
     assert (loaded.scope, loaded.cuts) == ("global", ())
     assert loaded.ncut == small_analysis.partition.ncut
+
+
+def test_a_rule_comes_back_with_the_controls_that_were_drawn(small_analysis, tmp_path):
+    controls = small_analysis.lesions.controls.copy()
+    controls[1:, 9:] = np.nan
+    rule = SequentialRule(19, looks=(5, 9), enough=4, confidence=0.8, level=0.1)
+    lesions = replace(small_analysis.lesions, controls=controls, rule=rule)
+    adaptive = replace(small_analysis, lesions=lesions)
+    adaptive.save(tmp_path / "adaptive.modviz")
+    loaded = modviz.load(tmp_path / "adaptive.modviz")
+    assert loaded.lesions.rule == rule
+    assert loaded.lesions.draws.tolist() == [19, 9, 9, 9]
+    pd.testing.assert_frame_equal(loaded.table(), adaptive.table(), check_exact=True)
+    pd.testing.assert_frame_equal(loaded.summary(), adaptive.summary(), check_exact=True)
+
+
+def test_a_file_from_before_there_were_rules_has_fixed_controls(small_analysis, saved):
+    header = header_of(saved)
+    assert header.pop("lesions_rule") is None
+    rewrite(saved, **{"analysis.json": json.dumps(header).encode()})
+    loaded = modviz.load(saved)
+    assert loaded.lesions.rule is None
+    pd.testing.assert_frame_equal(loaded.table(), small_analysis.table(), check_exact=True)
+
+
+def test_a_rule_that_makes_no_sense_is_damage(small_analysis, saved):
+    header = header_of(saved)
+    header["lesions_rule"] = {"n_controls": 19, "looks": [30]}
+    rewrite(saved, **{"analysis.json": json.dumps(header).encode()})
+    with pytest.raises(modviz.BundleError, match=r"damaged .*looks=\(30,\)"):
+        modviz.load(saved)

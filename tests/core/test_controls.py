@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from modviz.core.controls import draw_controls, masks
+from modviz.core.controls import draw_controls, layer_groups, masks
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.partition import Partition
 
@@ -57,3 +57,20 @@ def test_masks_hold_the_subcluster_and_as_many_random_units(partition):
     # of one draw no unit serves two subclusters: that keeps draws exchangeable with the partition
     first, second = masks(partition, 0, drawn), masks(partition, 1, drawn)
     assert not (first & second).any()
+
+
+def test_groups_in_rounds_are_all_groups(partition):
+    drawn = draw_controls(partition, 6, seed=0)
+    tested = np.array([True, True, True, False])
+    whole = list(layer_groups(partition, tested, drawn))
+    assert [g.layer for g in whole] == ["a", "b"]
+    assert whole[0].rows.tolist() == [[k, r] for k in (0, 1) for r in range(7)]
+    first = list(layer_groups(partition, tested, drawn, {0: range(2), 1: range(2), 2: range(2)}))
+    then = list(layer_groups(partition, tested, drawn, {1: range(2, 6), 3: range(2, 6)}))
+    assert [g.layer for g in then] == ["a"]  # what is not tested is never silenced
+    assert then[0].rows.tolist() == [[1, r] for r in range(3, 7)]
+    assert np.array_equal(then[0].masks, whole[0].masks[10:14])
+    assert first[0].rows.tolist() == [[k, r] for k in (0, 1) for r in range(3)]
+    assert np.array_equal(first[0].masks, whole[0].masks[[0, 1, 2, 7, 8, 9]])
+    assert np.array_equal(first[1].masks, whole[1].masks[:3])
+    assert list(layer_groups(partition, tested, drawn, {})) == []

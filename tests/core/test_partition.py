@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -89,6 +91,31 @@ def test_n_cut_is_as_low_as_scikit_learns(chain, sizes, k):
     ).fit_predict(graph.adjacency.toarray())
     ours = spectral_partition(graph, k).ncut
     assert ours <= 1.01 * normalized_cut(graph, theirs)
+
+
+def of_scikit_learn(graph: NeuronGraph, k: int, seed: int) -> float:
+    labels = SpectralClustering(
+        k,
+        affinity="precomputed",
+        eigen_solver="arpack",
+        assign_labels="kmeans",
+        n_init=25,
+        random_state=seed,
+    ).fit_predict(graph.adjacency)
+    return normalized_cut(graph, labels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["planted", "random"])
+def test_the_mean_n_cut_is_that_of_scikit_learn_with_the_authors_starts(chain, planted_graph, kind):
+    rng = np.random.default_rng(5)
+    if kind == "planted":
+        graph, k = planted_graph(5, width=40, noise=0.7)[0], 6
+    else:
+        graph, k = chain([200, 200, 200], lambda m, n: rng.pareto(2.5, (m, n))), 12
+    theirs = np.mean([of_scikit_learn(graph, k, seed) for seed in range(10)])
+    ours = np.mean([spectral_partition(graph, k, seed=seed).ncut for seed in range(10)])
+    assert ours <= 1.002 * theirs
 
 
 def test_same_seed_same_partition(chain):
@@ -204,6 +231,32 @@ def test_planted_modules_stand_out_from_shuffled_weights(planted_graph):
     assert seen == [(i, 9) for i in range(1, 10)]
 
 
+@pytest.mark.parametrize("scope", ["global", "local"])
+def test_workers_do_not_change_the_null(chain, scope):
+    rng = np.random.default_rng(0)
+    graph = chain([150, 180, 150], lambda m, n: rng.random((m, n)))
+    nulls = [
+        modviz.clusterability_test(graph, 4, scope=scope, n_shuffles=7, workers=workers).null
+        for workers in (1, 2, 5, None)
+    ]
+    assert all(np.array_equal(nulls[0], null) for null in nulls[1:])
+    with pytest.raises(ValueError, match="workers=0; expected at least 1"):
+        modviz.clusterability_test(graph, 4, workers=0)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_interrupt_ends_the_test_and_its_threads(chain, workers):
+    graph = chain([20, 20], lambda m, n: np.arange(400.0).reshape(m, n))
+
+    def stop(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        modviz.clusterability_test(graph, 3, n_shuffles=2000, workers=workers, progress=stop)
+    assert not [t for t in threading.enumerate() if t.name.startswith("modviz")]
+
+
 def test_random_weights_do_not(chain):
     z, p = [], []
     for seed in range(40):
@@ -221,6 +274,16 @@ def test_random_weights_do_not(chain):
 def test_a_null_of_one_is_refused(planted_graph):
     with pytest.raises(ValueError, match="n_shuffles=1; the null needs at least 2"):
         modviz.clusterability_test(planted_graph(0)[0], 4, n_shuffles=1)
+
+
+def test_every_order_is_as_likely(chain):
+    graph = chain([2, 2], lambda m, n: np.array([[1.0, 2.0], [3.0, 4.0]]))
+    rng = np.random.default_rng(0)
+    orders = [tuple(shuffle_blocks(graph, rng).blocks[0, 1].ravel()) for _ in range(4800)]
+    counts = np.unique(orders, axis=0, return_counts=True)[1]
+    assert counts.size == 24
+    # 200 each: chi-square with 23 degrees of freedom is below 50 but once in a thousand
+    assert ((counts - 200) ** 2 / 200).sum() < 50
 
 
 def test_shuffling_keeps_the_weights_of_each_block():

@@ -185,6 +185,18 @@ def test_progress_and_an_interrupt_that_keeps_what_is_done(planted_graph):
     assert choice.null_ncut.shape == (2, 2)
 
 
+def test_workers_do_not_change_the_choice(planted_graph):
+    graph, _ = planted_graph(0, width=8)
+    one, three = (
+        modviz.choose_n_clusters(graph, [2, 4, 5], n_shuffles=7, seeds=2, workers=workers)
+        for workers in (1, 3)
+    )
+    assert np.array_equal(one.null_ncut, three.null_ncut)
+    assert np.array_equal(one.null_eigengap, three.null_eigengap)
+    with pytest.raises(ValueError, match="workers=0; expected at least 1"):
+        modviz.choose_n_clusters(graph, [2], workers=0)
+
+
 def test_candidates_stop_where_units_do(chain):
     graph = chain([3, 3], lambda m, n: np.arange(1.0, 10).reshape(3, 3))
     choice = modviz.choose_n_clusters(graph, n_shuffles=2, seeds=2)

@@ -54,6 +54,29 @@ def test_it_is_what_scipy_computes(n):
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_ranks_are_scipys_whatever_the_ties(dtype):
+    rng = np.random.default_rng(2)
+    values = np.column_stack(
+        [rng.integers(-9, 9, 500), rng.permutation(500), np.ones(500), rng.integers(0, 2, 500)]
+    ).astype(dtype)
+    expected = 2 * stats.rankdata(values, axis=0) - 501
+    assert np.array_equal(centred_ranks(values), expected)
+    assert np.array_equal(centred_ranks(np.asfortranarray(values)), expected)
+    zeros = np.array([[0.0], [-0.0], [-1.0]])  # both zeros are the same value
+    assert centred_ranks(zeros).ravel().tolist() == [1, 1, -2]
+
+
+def test_layers_together_or_one_by_one_are_the_same_to_the_last_bit():
+    rng = np.random.default_rng(3)
+    ranks = centred_ranks(rng.normal(size=(701, 90)).round(2))
+    whole = squared_spearman(ranks)
+    assert np.array_equal(whole, whole.T)
+    parts = np.hstack([squared_spearman(ranks[:, :40], ranks[:, k : k + 30]) for k in (0, 30, 60)])
+    np.fill_diagonal(parts, 0)
+    assert np.array_equal(parts, whole[:40])
+
+
 def test_a_constant_column_correlates_with_nothing():
     values = np.random.default_rng(0).normal(size=(20, 3))
     values[:, 1] = 7

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 import modviz
-from modviz.core.controls import draw_controls
+from modviz.core.controls import draw_controls, layer_groups
 from modviz.measure.guard import evaluating
 from modviz.measure.network import Network
 from modviz.measure.silencing import Engine
@@ -331,7 +331,7 @@ def test_lesions_share_a_batch_also_where_the_number_of_images_is_used(kind):
     partition = modviz.spectral_partition(graph, 2)
     tested = np.ones(len(partition.subclusters), dtype=bool)
     controls = draw_controls(partition, 3, seed=0)
-    engine = Engine(network, partition, tested, controls, "zero")
+    engine = Engine(network, layer_groups(partition, tested, controls), "zero")
     with evaluating(model):
         batch = engine.intact(IMAGES, torch.arange(6) % 4)
         assert engine.stack_size(batch, range(len(engine.plans))) > 1

@@ -11,7 +11,8 @@ import pytest
 from modviz.core.analysis import Analysis, LesionResults, size_rule
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.partition import Partition
-from modviz.view import classes, evidence, overview
+from modviz.core.sequential import rule_for
+from modviz.view import classes, evidence, lesions, overview
 from modviz.view.facts import Facts
 
 
@@ -105,3 +106,67 @@ def test_the_overview_counts_discoveries() -> None:
 )
 def test_class_colours_have_fixed_limits(points: float, expected: str) -> None:
     assert classes.color(points) == expected
+
+
+def adaptive(n_controls: int = 999, status: str = "complete") -> Facts:
+    """A: worse than all of 199 sets. B: like a third of 69. C: like all, so 20 were enough."""
+    facts = judged([-0.3, -0.05, 0.0], n_controls=199)
+    results = facts.analysis.lesions
+    assert results is not None
+    controls = results.controls.copy()
+    controls[1, 0:69:3] = results.intact - 0.05
+    controls[1, 69:] = np.nan
+    controls[2] = results.intact
+    controls[2, 39:] = np.nan
+    judged_so_far = replace(results, controls=controls, rule=rule_for(n_controls))
+    return Facts(replace(facts.analysis, lesions=judged_so_far, status=status))
+
+
+def test_adaptive_controls_are_told_for_each_subcluster() -> None:
+    facts = adaptive()
+    cards = [evidence.card(facts, i) for i in range(3)]
+    assert evidence.verdict(facts, 0).badge == "Important"
+    assert "199 controls, of at most 999" in cards[0]
+    assert 'p</div><div class="value">0.012' in cards[0]
+    assert "lowest possible" not in cards[0]  # 800 more could give less
+    assert "20 of 58 random sets lose as much or more" in evidence.verdict(facts, 1).words
+    assert "58 controls, of at most 999" in cards[1]
+    assert "20 of 20 random sets lose as much or more" in evidence.verdict(facts, 2).words
+    # the mean is that of all 69 sets: 23 of them cost 5 points, 46 of them 1
+    assert "cost 2.3 points on average (changes of −5.0 to −1.0)" in cards[1]
+    assert "69 random sets: mean −2.3, −5.0 to −1.0" in lesions.tip(facts, 1)
+    assert "random sets on average −2.3" in classes._tip(facts, 1, 0)
+
+
+def test_adaptive_controls_are_told_for_the_whole() -> None:
+    facts = adaptive()
+    assert "grey: 39 to 199 random sets of equal size" in lesions.head(facts)
+    assert "worse than all of them" in lesions.head(facts)
+    words = " ".join(overview.in_words(facts))
+    assert "against 39 to 199 random sets of units each" in words
+    assert "as many as a verdict needs, at most 999" in words
+    # all together are compared by the draws that all have
+    assert "(39 controls" in overview.summary(facts)
+
+
+def test_an_open_verdict_says_that_more_are_needed() -> None:
+    results = adaptive().analysis.lesions
+    assert results is not None
+    controls = results.controls.copy()
+    controls[0, 39:] = np.nan
+    for status, words in (
+        ("running", "More are drawn, up to 999, until it is clear."),
+        ("cancelled", "The analysis ended before more, up to 999, could make it clear."),
+    ):
+        start = adaptive(status=status).analysis
+        facts = Facts(replace(start, lesions=replace(results, controls=controls)))
+        result = evidence.verdict(facts, 0)
+        assert result.badge == "Undecided"
+        assert "So far 0 of 39 random sets lose as much or more" in result.words
+        assert words in result.words
+        assert evidence.verdict(facts, 2).badge == "No evidence"
+
+
+def test_with_all_draws_made_the_lowest_p_is_called_so() -> None:
+    facts = adaptive(n_controls=199)
+    assert "199 controls, of at most 199, the lowest possible" in evidence.card(facts, 0)

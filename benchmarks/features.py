@@ -1,0 +1,244 @@
+"""Feature visualizations against the official manner: one Lucent `render_vis` for each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from benchmarks import networks
+from benchmarks.table import Row
+from benchmarks.timing import ROUNDS, Times, interleaved
+from modviz import examples, weight_graph
+from modviz.core.analysis import FeatureResults
+from modviz.core.controls import draw_controls
+from modviz.core.partition import Partition
+from modviz.measure.drives import unit_means
+from modviz.measure.features import measure_features
+from modviz.measure.network import Network
+from tests.networks import zoo
+
+#: Controls of each subcluster.
+CONTROLS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A network whose layers have so many subclusters each.
+
+    `places` holds the modules whose outputs are the layers' values before their non-linearity.
+    """
+
+    name: str
+    model: nn.Module
+    input_shape: tuple[int, int, int]
+    places: dict[str, str]
+    subclusters: int
+
+    @property
+    def pictures(self) -> int:
+        """Pictures of a layer."""
+        return self.subclusters * (1 + CONTROLS)
+
+
+class Work:
+    """The pictures of some layers, made in both manners."""
+
+    def __init__(self, case: Case, dtype: torch.dtype = torch.float32) -> None:
+        self.case, self.dtype = case, dtype
+        self.model = case.model.to(dtype)
+        self.network = Network(self.model, torch.rand(2, *case.input_shape, dtype=dtype))
+        graph = weight_graph(self.network)
+        self.partition = Partition(
+            np.arange(graph.n_units) % case.subclusters, case.subclusters, graph
+        )
+        self.controls = draw_controls(self.partition, CONTROLS, seed=0)
+
+    def modviz(self, layers: Iterable[str]) -> FeatureResults:
+        """All pictures of some layers, by all processors."""
+        chosen = set(layers)
+        return self.pictures([s.layer in chosen for s in self.partition.subclusters], self.controls)
+
+    def pictures(
+        self, tested: list[bool], controls: dict[str, NDArray[np.int64]]
+    ) -> FeatureResults:
+        """Pictures of some subclusters and their controls."""
+        return measure_features(
+            self.network,
+            self.partition,
+            np.array(tested),
+            controls,
+            preprocess=lambda pictures: pictures,
+            workers=torch.get_num_threads(),
+        )
+
+    def official(self, layer: str) -> NDArray[np.float32]:
+        """One picture by Lucent: of the first subcluster of a layer, (height, width, colours)."""
+        units = self.first(layer).units.tolist()
+        zoo.torchvision()  # which Lucent imports; without it a CPU build of torch needs help
+        from lucent.optvis import objectives, param, render
+
+        channels, height, width = self.case.input_shape
+
+        def start() -> Any:
+            torch.manual_seed(0)
+            depth = None if channels == 3 else channels
+            return param.image(width, height, batch=1, channels=depth)
+
+        place = self.case.places[layer]
+        drives = objectives.Objective(
+            lambda value_of: -unit_means(value_of(place), 1)[:, units].abs().sum()
+        )
+        picture: NDArray[np.float32] = render.render_vis(
+            self.model,
+            drives,
+            start,
+            transforms=[],
+            preprocess=False,
+            fixed_image_size=(height, width),
+            show_image=False,
+            progress=False,
+            thresholds=(64,),
+        )[0][0]
+        self.model.zero_grad(set_to_none=True)
+        for module in self.model.modules():
+            module._forward_hooks.clear()  # noqa: SLF001 - Lucent leaves its own there
+        return picture
+
+    def first(self, layer: str) -> Any:
+        """The first subcluster of a layer."""
+        return next(s for s in self.partition.subclusters if s.layer == layer)
+
+    def differences(self) -> tuple[float, float]:
+        """How far first pictures of all layers, and their scores, are from Lucent's at most."""
+        layers = list(self.case.places)
+        firsts = [self.first(layer) for layer in layers]
+        one_control = {layer: drawn[:1] for layer, drawn in self.controls.items()}
+        ours = self.pictures([s in firsts for s in self.partition.subclusters], one_control)
+        pixels, scores = [], []
+        for layer in layers:
+            at = self.partition.subclusters.index(self.first(layer))
+            theirs = self.official(layer)
+            pixels.append(float(np.abs(theirs - ours.images[at]).max()))
+            given = torch.from_numpy(theirs.transpose(2, 0, 1)[None])
+            values: list[torch.Tensor] = []
+            place = self.model.get_submodule(self.case.places[layer])
+            seen = place.register_forward_hook(
+                lambda m, i, o, values=values: values.append(o)  # noqa: ARG005
+            )
+            with torch.no_grad():
+                self.model(given)
+            seen.remove()
+            score = float(unit_means(values[0], 1)[:, self.first(layer).units].abs().sum())
+            scores.append(abs(ours.score[at] / score - 1))
+        return max(pixels), max(scores)
+
+
+def with_threads(n: int, work: Callable[[], object]) -> Callable[[], object]:
+    """`work`, to be done with `n` threads in every operation of torch."""
+
+    def way() -> object:
+        before = torch.get_num_threads()
+        torch.set_num_threads(n)
+        try:
+            return work()
+        finally:
+            torch.set_num_threads(before)
+
+    return way
+
+
+def timed(work: Work, rounds: int, *, by_layer: bool) -> tuple[Times, int]:
+    """Seconds in both manners, and Lucent's threads: one or all of torch's, as is quicker."""
+    layers = list(work.case.places)
+
+    def lucent(layer: str, n: int) -> Callable[[], object]:
+        return with_threads(n, lambda: work.official(layer))
+
+    choice = (1, torch.get_num_threads())
+    trial = interleaved({str(n): lucent(layers[-1], n) for n in choice}, rounds=2)
+    threads = min(choice, key=lambda n: trial.median(str(n)))
+    ways: dict[str, Callable[[], object]] = {}
+    for layer in layers:
+        ways[f"official {layer}"] = lucent(layer, threads)
+        if by_layer:
+            ways[f"modviz {layer}"] = lambda layer=layer: work.modviz([layer])
+    if not by_layer:
+        ways["modviz"] = lambda: work.modviz(layers)
+    return interleaved(ways, rounds), threads
+
+
+def compared(case: Case, rounds: int, target: float, *, mean_of_layers: bool = False) -> list[Row]:
+    """The pictures of a network in both manners.
+
+    Parameters
+    ----------
+    case : Case
+    rounds : int
+    target : float
+        Asked for; 0 = nothing was asked.
+    mean_of_layers : bool
+        Whether `target` is for the mean over layers of each one's ratio: a row more; layers are
+        then timed one after the other. Else all layers are done in one call.
+    """
+    times, threads = timed(Work(case), rounds, by_layer=mean_of_layers)
+    layers = list(case.places)
+
+    def total(way: str) -> list[float]:
+        runs = [times.seconds[name] for name in times.seconds if name.startswith(way)]
+        return [sum(turn) for turn in zip(*runs, strict=True)]
+
+    official, modviz = [case.pictures * t for t in total("official")], total("modviz")
+    ratio = median(o / m for o, m in zip(official, modviz, strict=True))
+    size = f"pictures, {case.name}: {case.pictures} for each of {len(layers)} layers"
+    note = f"Lucent timed on one picture a layer, {threads} thread(s) for it"
+    seconds = median(official), median(modviz)
+    check = f"{differences(case)}; {note}"
+    asked = 0 if mean_of_layers else target
+    made = [Row(size, "official", ratio, *seconds, asked, check)]
+    if mean_of_layers:
+        ratios = {
+            la: case.pictures * times.ratio(f"official {la}", f"modviz {la}") for la in layers
+        }
+        each = ", ".join(f"{layer} {r:.1f}x" for layer, r in ratios.items())
+        name = f"pictures, {case.name}: mean of its layers"
+        made.append(Row(name, "official", fmean(ratios.values()), *seconds, target, each))
+    return made
+
+
+def differences(case: Case) -> str:
+    """In words, how far pictures and scores are from Lucent's from the same noise."""
+    single = Work(case).differences()
+    said = f"float32: pixels within {single[0]:.2g}, scores within {single[1]:.1e} of Lucent's"
+    if case.input_shape[0] == 3:
+        return said  # Lucent makes colours in float32 only
+    torch.set_default_dtype(torch.float64)
+    try:
+        double = Work(case, torch.float64).differences()
+    finally:
+        torch.set_default_dtype(torch.float32)
+        case.model.float()
+    return f"{said}; float64: {double[0]:.0e} and {double[1]:.0e}"
+
+
+def rows(rounds: int = ROUNDS) -> list[Row]:
+    """The rows of `make bench`."""
+    shape = (1, 28, 28)
+    names = ("fc1", "fc2", "fc3", "fc4")
+    mlp = Case("MLP 4x256", examples.mlp().eval(), shape, {n: n for n in names}, 16)
+    names = ("conv1", "conv2", "conv3", "fc1")
+    cnn = Case("CNN 3x64 + 128", examples.cnn().eval(), shape, {n: n for n in names}, 4)
+    return [*compared(mlp, rounds, 55), *compared(cnn, rounds, 6, mean_of_layers=True)]
+
+
+def full_rows(rounds: int = ROUNDS) -> list[Row]:
+    """The row of `make bench-full`: an early and a middle layer of VGG-16 with batch norm."""
+    places = {"7": "8", "24": "25"}  # its third and eighth convolution, and their batch norms
+    vgg = Case("VGG16-BN, 32 px", networks.vgg16_bn(), (3, 32, 32), places, 4)
+    return compared(vgg, rounds, 0)

@@ -1,0 +1,49 @@
+"""The table that `make bench` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes
+    ----------
+    work : str
+        What is done, with its size.
+    way : str
+        The way it is compared with: ``"official"`` or ``"generous"``.
+    ratio : float
+        How many times as long that way takes as modviz.
+    baseline_seconds, modviz_seconds : float
+        Medians.
+    target : float
+        The ratio that was asked for.
+    check : str
+        What was compared of the two results, and what came out.
+    """
+
+    work: str
+    way: str
+    ratio: float
+    baseline_seconds: float
+    modviz_seconds: float
+    target: float
+    check: str
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    """The rows as a Markdown table."""
+    lines = [
+        "| work | compared with | ratio | asked | that way | modviz | results |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r.work} | {r.way} | {r.ratio:.1f}x | {r.target:g}x | {r.baseline_seconds:.3g} s "
+        f"| {r.modviz_seconds:.3g} s | {r.check} |"
+        for r in rows
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,216 @@
+"""The answers of a network under many lesions of one batch of images.
+
+On a processor each lesion runs through a prepared suffix, some images at a time so that values stay
+in the processor's cache. On a GPU, and where a model can't be prepared, many lesions run as one
+stacked batch through the model's own operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import fx
+
+from modviz.measure.network import Network
+from modviz.measure.referee import Referee, near_ties
+from modviz.measure.replay import Replay
+from modviz.measure.silencing import Batch, Engine, integers
+from modviz.measure.suffix import Cut, Kernels, Suffix
+
+#: Bytes of the largest value of one run of a suffix: what fits a processor's cache.
+_CACHE_BYTES = 2 * 2**20
+#: Bytes that pass through the suffixes in one task, so that it neither ends at once nor takes long.
+_TASK_BYTES = 256 * 2**20
+#: Images that a suffix is compared with the model's own operations on.
+_CHECKED = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Right answers by class under some lesions of one batch.
+
+    Attributes
+    ----------
+    plan : int
+        Number of the layer's plan.
+    start : int
+        Which of its lesions is the first.
+    right, still : array of int, shape (lesions, classes)
+        Right answers, and those of them that are right without a lesion, too.
+    ties : tensor of int64, shape (ties, 3)
+        Near ties: lesion (of the plan), image, and whether it was counted as right.
+    """
+
+    plan: int
+    start: int
+    right: NDArray[np.int64]
+    still: NDArray[np.int64]
+    ties: torch.Tensor
+
+
+class Answers:
+    """Runs the lesions of an engine.
+
+    Parameters
+    ----------
+    engine : Engine
+        With its fills measured.
+    kernels : Kernels, optional
+        Of another engine of the same network.
+    """
+
+    def __init__(self, engine: Engine, kernels: Kernels | None = None) -> None:
+        self.engine, self.network = engine, engine.network
+        self._suffixes: list[Suffix | None] = [None] * len(engine.plans)
+        self._referee: Referee | None = None
+        self._kernels = Kernels() if kernels is None else kernels
+        self._checked = False
+        replay = self.network.replay
+        if type(replay) is not Replay:  # a model that runs whole
+            return
+        self._referee = Referee(replay)
+        if engine.device.type == "cpu":
+            shapes = self.network.shapes
+            self._suffixes = [self._suffix(k, shapes) for k in range(len(engine.plans))]
+            for suffix in self._suffixes:
+                if suffix is not None:
+                    engine.keep |= suffix.reads
+            # weights with batch norm folded in, and in the order of memory that is quickest
+            engine.reserved = 2 * sum(p.nbytes for p in self.network.model.parameters())
+
+    def _suffix(self, index: int, shapes: Mapping[fx.Node, tuple[int, ...]]) -> Suffix:
+        plan, engine = self.engine.plans[index], self.engine
+        units = plan.masks.shape[1]
+        cuts = {node: Cut(axis, units, engine.fills.get(node)) for node, axis in plan.cuts.items()}
+        return Suffix(engine.replay, shapes, cuts, self._kernels)
+
+    def prepare(self, batch: Batch) -> None:
+        """Lay out a batch for the suffixes; on the first one find their quickest kernels."""
+        if not any(self._suffixes):
+            return
+        for node, value in batch.env.items():
+            if isinstance(value, torch.Tensor) and value.ndim == 4:
+                batch.env[node] = value.contiguous(memory_format=torch.channels_last)
+        if not self._checked:
+            self._checked = True
+            self._suffixes = [self._if_right(k, batch) for k in range(len(self._suffixes))]
+
+    def _if_right(self, index: int, batch: Batch) -> Suffix | None:
+        """A suffix if it gives what the model's own operations give."""
+        suffix = self._suffixes[index]
+        if suffix is None:
+            return None
+        mask = self.engine.plans[index].masks[:1]
+        many = slice(0, min(len(batch.labels), self._images_at_once(suffix)))
+        few = batch.part(self.network, slice(0, min(_CHECKED, many.stop)))
+        try:
+            with torch.no_grad():
+                # with as many images as later, so that the quickest kernels are found
+                found = suffix.lesion(mask[0].nonzero()[:, 0])(_Part(self.network, batch.env, many))
+                expected = self.engine.lesioned(self.engine.plans[index], few, mask).output[0]
+        except (RuntimeError, ValueError, TypeError):
+            return None
+        found = found[: len(expected)]
+        scale = max(1e-6, float(expected.abs().max()))
+        right = torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * scale, equal_nan=True)
+        return suffix if right else None
+
+    def _images_at_once(self, suffix: Suffix) -> int:
+        return max(1, _CACHE_BYTES // max(1, suffix.bytes_per_image))
+
+    # ---- tasks -----------------------------------------------------------------------------------
+
+    def tasks(self, batch: Batch) -> Iterator[Callable[[], Outcome]]:
+        """The lesions of a batch, in pieces of a handy size."""
+        for index, plan in enumerate(self.engine.plans):
+            suffix = self._suffixes[index]
+            if suffix is None:
+                size = self.engine.stack_size(batch, [index])
+            else:
+                each = max(1, suffix.bytes_per_image * len(batch.labels))
+                size = int(np.clip(_TASK_BYTES // each, 1, 64))
+            for start in range(0, len(plan.rows), size):
+                yield partial(self._outcome, index, batch, slice(start, start + size))
+
+    def _outcome(self, index: int, batch: Batch, part: slice) -> Outcome:
+        with torch.no_grad():
+            answers, near = self.answers(index, batch, part)
+            right = answers == batch.labels
+            counted = right.float()
+            found = near.nonzero()
+            ties = torch.cat([found, right[near][:, None].long()], dim=1)
+            ties[:, 0] += part.start
+            return Outcome(
+                index,
+                part.start,
+                integers(counted @ batch.one_hot),
+                integers((counted * batch.was_right) @ batch.one_hot),
+                ties,
+            )
+
+    def answers(self, index: int, batch: Batch, part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        """Predicted classes under some lesions of one plan, and which are near ties.
+
+        Both of shape (lesions, images).
+        """
+        plan, suffix = self.engine.plans[index], self._suffixes[index]
+        if suffix is None:
+            scores = self.engine.lesioned(plan, batch, plan.masks[part]).output
+            return scores.argmax(dim=-1), near_ties(scores)
+        size = self._images_at_once(suffix)
+        n = len(batch.labels)
+        pieces = [
+            _Part(self.network, batch.env, slice(start, min(start + size, n)))
+            for start in range(0, n, size)
+        ]
+        found, near = [], []
+        for mask in plan.masks[part]:
+            lesion = suffix.lesion(mask.nonzero()[:, 0])
+            scores = torch.cat([lesion(piece) for piece in pieces])
+            found.append(scores.argmax(dim=-1))
+            near.append(near_ties(scores))
+        return torch.stack(found), torch.stack(near)
+
+    def settle(self, index: int, batch: Batch, ties: torch.Tensor) -> torch.Tensor | None:
+        """The classes of near ties in double precision, shape (ties,); None if that can't be had.
+
+        No other lesion may run meanwhile.
+        """
+        if self._referee is None or not len(ties):
+            return None
+        plan, engine = self.engine.plans[index], self.engine
+        masks = plan.masks[ties[:, 0]]
+
+        def amend(part: slice) -> dict[fx.Node, Callable[[Any], Any]]:
+            return {
+                node: partial(engine.silenced, node=node, masks=masks[part], images=1)
+                for node in plan.cuts
+            }
+
+        with torch.no_grad():
+            return self._referee.answers(batch.inputs[ties[:, 1]], amend)
+
+
+class _Part(Mapping[fx.Node, Any]):
+    """Values of some images of a batch."""
+
+    def __init__(self, network: Network, env: Mapping[fx.Node, Any], images: slice) -> None:
+        self._network, self._env, self._images = network, env, images
+        self._found: dict[fx.Node, Any] = {}
+
+    def __getitem__(self, node: fx.Node) -> Any:
+        if node not in self._found:
+            self._found[node] = self._network.part(node, self._env[node], self._images)
+        return self._found[node]
+
+    def __iter__(self) -> Iterator[fx.Node]:
+        return iter(self._env)
+
+    def __len__(self) -> int:
+        return len(self._env)

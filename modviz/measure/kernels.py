@@ -1,0 +1,275 @@
+"""Linear layers and convolutions in their quickest form on this processor.
+
+A layer can be computed in several ways whose results differ by rounding only: by torch's own call,
+by oneDNN's with what follows fused into it and channels last in memory, or, where maps are hardly
+larger than nothing, unrolled into one matrix. Which is quickest depends on processor and shape, so
+each form is tried once on real values and the quickest stays.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody gives it
+from torch import nn
+
+#: One way to compute a layer: of its input, and of what is added to its output (or None).
+Form = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+
+#: Runs of each form when it is tried; the quickest counts.
+_TRIALS = 4
+#: Bytes that an unrolled convolution's matrix may take.
+_MOST_UNROLLED = 32 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """What a linear layer or a convolution computes, with all that was folded into it.
+
+    Attributes
+    ----------
+    weight : tensor, shape (units, inputs of a group, *kernel)
+    bias : tensor, shape (units,), or None
+    options : dict
+        Of a convolution: stride, padding, dilation, groups. Empty for a linear layer.
+    relu : bool
+        Whether negative outputs become 0.
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    options: dict[str, Any]
+    relu: bool = False
+
+    @property
+    def groups(self) -> int:
+        """Groups of a convolution, between which no weights run."""
+        return int(self.options.get("groups", 1))
+
+    def response_to(self, columns: torch.Tensor) -> Affine:
+        """The same layer reading only some of its input's channels: what they take from it.
+
+        The weights are negative and there is no bias: added to the output of the whole layer, it
+        gives the output without those channels.
+        """
+        weight = self.weight.index_select(1, columns).neg_()
+        if weight.ndim == 4:
+            weight = weight.contiguous(memory_format=torch.channels_last)
+        return Affine(weight, None, self.options, self.relu)
+
+
+def affine(module: nn.Module) -> Affine | None:
+    """What a module computes, if it is a plain layer; None if it is anything else.
+
+    Subclasses, hooks and parametrisations may do more than the weights say, so they are left alone.
+    """
+    if type(module) not in (nn.Linear, nn.Conv2d) or not is_plain(module):
+        return None
+    given: object = module.bias
+    bias = given.detach() if isinstance(given, torch.Tensor) else None
+    weight = module.weight
+    if not isinstance(weight, torch.Tensor):
+        return None
+    if not isinstance(module, nn.Conv2d):
+        return Affine(weight.detach(), bias, {})
+    if module.padding_mode != "zeros":
+        return None
+    padding = _same_padding(module) if module.padding == "same" else module.padding
+    if isinstance(padding, str):
+        padding = (0, 0) if padding == "valid" else None
+    if padding is None:
+        return None
+    options = {
+        "stride": list(module.stride),
+        "padding": list(padding),
+        "dilation": list(module.dilation),
+        "groups": module.groups,
+    }
+    return Affine(weight.detach(), bias, options)
+
+
+def _same_padding(conv: nn.Conv2d) -> tuple[int, ...] | None:
+    """Padding on both sides that keeps the size; None where the two sides would differ."""
+    spans = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel_size, strict=True)]
+    return None if any(span % 2 for span in spans) else tuple(span // 2 for span in spans)
+
+
+def folded(layer: Affine, norm: nn.Module) -> Affine | None:
+    """A layer with the batch norm behind it as part of its weights; None if that can't be done."""
+    if type(norm) not in (nn.BatchNorm1d, nn.BatchNorm2d) or not is_plain(norm) or layer.relu:
+        return None
+    mean, var = norm.running_mean, norm.running_var
+    if not isinstance(mean, torch.Tensor) or not isinstance(var, torch.Tensor):
+        return None  # it takes the statistics of the batch
+    # in double precision, so that folding adds no more than one rounding
+    scale = (var.double() + float(norm.eps)).rsqrt()  # type: ignore[arg-type]
+    if isinstance(norm.weight, torch.Tensor):
+        scale = scale * norm.weight.detach().double()
+    shift = -mean.double() * scale
+    if isinstance(norm.bias, torch.Tensor):
+        shift = shift + norm.bias.detach().double()
+    if layer.bias is not None:
+        shift = shift + layer.bias.double() * scale
+    weight = layer.weight.double() * scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+    like = layer.weight
+    return Affine(weight.to(like), shift.to(like), layer.options, layer.relu)
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Whether no hooks see or change what a module reads or gives."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return not any(getattr(module, name, None) for name in hooks)
+
+
+class Kernel:
+    """The quickest form of a layer, found when it first runs.
+
+    Parameters
+    ----------
+    layer : Affine
+    """
+
+    def __init__(self, layer: Affine) -> None:
+        self.layer = layer
+        self._form: Form | None = None
+        self._number: int | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, value: torch.Tensor, added: torch.Tensor | None = None) -> torch.Tensor:
+        """The layer's output on `value`, plus `added` if there is something, then ReLU if asked."""
+        if self._form is None:
+            self._form = self.form_for(self.layer, value, added)
+        return self._form(value, added)
+
+    def form_for(self, layer: Affine, value: torch.Tensor, added: torch.Tensor | None) -> Form:
+        """A layer like this one, in the form that was the quickest when it was first asked for."""
+        candidates = forms(layer, value)
+        if self._number is None:
+            with self._lock:
+                if self._number is None:
+                    self._number = _quickest(candidates, value, added)
+        return candidates[min(self._number, len(candidates) - 1)]
+
+
+def _quickest(candidates: list[Form], value: torch.Tensor, added: torch.Tensor | None) -> int:
+    if len(candidates) == 1:
+        return 0
+    seconds = [_seconds(form, value, added) for form in candidates]
+    for _ in range(_TRIALS - 1):  # the hopeless ones need no second try
+        for k, form in enumerate(candidates):
+            if seconds[k] < 2 * min(seconds):
+                seconds[k] = min(seconds[k], _seconds(form, value, added))
+    return seconds.index(min(seconds))
+
+
+def _seconds(form: Form, value: torch.Tensor, added: torch.Tensor | None) -> float:
+    begin = time.perf_counter()
+    form(value, added)
+    return time.perf_counter() - begin
+
+
+def forms(layer: Affine, value: torch.Tensor) -> list[Form]:
+    """All ways to compute a layer on inputs like `value`; the first is torch's own."""
+    found = [plain(layer)]
+    on_one_dnn = (
+        value.device.type == "cpu"
+        and value.dtype == layer.weight.dtype == torch.float32
+        and torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    )
+    if layer.weight.ndim == 2:
+        return [*found, _linear(layer)] if on_one_dnn and value.ndim == 2 else found
+    if value.ndim == 4 and on_one_dnn:
+        found.append(_convolution(layer))
+        small = value.shape[2] * value.shape[3]
+        kernel = layer.weight.shape[2] * layer.weight.shape[3]
+        if layer.options["groups"] == 1 and kernel > 1 and small < kernel:
+            unrolled = _unrolled(layer, value)
+            if unrolled is not None:
+                found.append(unrolled)
+    return found
+
+
+def plain(layer: Affine) -> Form:
+    """By torch's own function."""
+
+    def run(value: torch.Tensor, added: torch.Tensor | None) -> torch.Tensor:
+        if layer.weight.ndim == 2:
+            out = F.linear(value, layer.weight, layer.bias)
+        else:
+            out = F.conv2d(value, layer.weight, layer.bias, **layer.options)
+        if added is not None:
+            out += added
+        return out.relu_() if layer.relu else out
+
+    return run
+
+
+def _linear(layer: Affine) -> Form:
+    operation = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - torch.compile's own
+    weight, bias = layer.weight.contiguous(), layer.bias
+    after = "relu" if layer.relu else "none"
+
+    def run(value: torch.Tensor, added: torch.Tensor | None) -> torch.Tensor:
+        if added is None:
+            return operation(value, weight, bias, after, [], "")  # type: ignore[no-any-return]
+        out: torch.Tensor = operation.binary(value, added, weight, bias, "add")
+        return out.relu_() if layer.relu else out
+
+    return run
+
+
+def _convolution(layer: Affine) -> Form:
+    operation = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - torch.compile's own
+    weight = layer.weight.contiguous(memory_format=torch.channels_last)
+    given = [layer.options[name] for name in ("padding", "stride", "dilation", "groups")]
+    alone = (*given, "relu" if layer.relu else "none", [], "")
+    with_sum = (*given, "add", 1.0, "relu" if layer.relu else None, [], "")
+
+    def run(value: torch.Tensor, added: torch.Tensor | None) -> torch.Tensor:
+        value = value.contiguous(memory_format=torch.channels_last)
+        if added is None:
+            return operation(value, weight, layer.bias, *alone)  # type: ignore[no-any-return]
+        added = added.contiguous(memory_format=torch.channels_last)
+        return operation.binary(value, added, weight, layer.bias, *with_sum)  # type: ignore[no-any-return]
+
+    return run
+
+
+def _unrolled(layer: Affine, value: torch.Tensor) -> Form | None:
+    """A convolution as one matrix: less work where most of the kernel hangs over the border."""
+    channels, height, width = value.shape[1:]
+    with torch.no_grad():
+        shape = F.conv2d(value[:1], layer.weight, None, **layer.options).shape[1:]
+    units, high, wide = shape
+    if 4 * units * high * wide * channels * height * width > _MOST_UNROLLED:
+        return None
+    matrix = layer.weight.new_zeros(high, wide, units, height, width, channels)
+    (down, right), (top, left), (step_y, step_x) = (
+        layer.options[name] for name in ("stride", "padding", "dilation")
+    )
+    for ky in range(layer.weight.shape[2]):
+        for kx in range(layer.weight.shape[3]):
+            taps = layer.weight[:, :, ky, kx]
+            for y in range(high):
+                for x in range(wide):
+                    from_y, from_x = y * down - top + ky * step_y, x * right - left + kx * step_x
+                    if 0 <= from_y < height and 0 <= from_x < width:
+                        matrix[y, x, :, from_y, from_x] = taps
+    bias = None if layer.bias is None else layer.bias.repeat(high * wide)
+    flat = Affine(matrix.reshape(high * wide * units, -1), bias, {}, layer.relu)
+    product = _linear(flat)
+
+    def run(value: torch.Tensor, added: torch.Tensor | None) -> torch.Tensor:
+        rows = value.permute(0, 2, 3, 1).reshape(len(value), -1)
+        if added is not None:
+            added = added.permute(0, 2, 3, 1).reshape(len(value), -1)
+        out = product(rows, added)
+        return out.view(len(value), high, wide, units).permute(0, 3, 1, 2)
+
+    return run

@@ -1,0 +1,253 @@
+"""What follows a lesion, made ready to run many times: fused, folded, and as a difference.
+
+The operations behind the silenced values are those of the model, in its order, in an equivalent
+form: a batch norm becomes part of the weights before it, a sum and a ReLU part of the product
+before them. Where a layer reads the silenced values themselves its intact output is known: only
+what the silenced units gave to it is taken away, at the cost of those units alone. All of it
+changes results by rounding only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import fx
+
+from modviz.measure.fusion import Fuser, Fusion, Shapes
+from modviz.measure.kernels import Affine, Form, Kernel
+from modviz.measure.replay import Replay
+
+
+@dataclass(frozen=True, eq=False)
+class Kernels:
+    """What the suffixes of a network share.
+
+    Attributes
+    ----------
+    ready : dict
+        Layers in their quickest form, by the operations that they stand for.
+    folds : dict
+        Layers with batch norm folded into them, likewise.
+    """
+
+    ready: dict[tuple[fx.Node, ...], Kernel] = field(default_factory=dict)
+    folds: dict[tuple[fx.Node, ...], Affine | None] = field(default_factory=dict)
+
+
+#: The value of an operation, given those that it reads.
+Values = Callable[[fx.Node], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A value that is silenced.
+
+    Attributes
+    ----------
+    axis : int
+        The dimension along which units stand.
+    n_units : int
+        How many there are; each has as many places in a row as the dimension is longer.
+    fill : tensor of shape (units,), or None
+        What silenced units become; None = 0.
+    """
+
+    axis: int
+    n_units: int
+    fill: torch.Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    node: fx.Node
+    reads: tuple[fx.Node, ...]
+    #: Of the silenced units: what gives the value.
+    bind: Callable[[torch.Tensor], Callable[[Values], Any]]
+    takes_difference: bool = False
+
+
+class Suffix:
+    """The operations behind some silenced values.
+
+    Parameters
+    ----------
+    replay : Replay
+    shapes : dict of torch.fx.Node to tuple of int
+        Of the tensors of a run.
+    cuts : dict of torch.fx.Node to Cut
+        The values to silence; some of them may follow others.
+    kernels : dict
+        Where layers in their quickest form are kept, for this and other suffixes.
+
+    Attributes
+    ----------
+    reads : set of torch.fx.Node
+        Values of the intact run that lesions need.
+    bytes_per_image : int
+        Size of the largest value on the way.
+    """
+
+    def __init__(
+        self, replay: Replay, shapes: Shapes, cuts: Mapping[fx.Node, Cut], kernels: Kernels
+    ) -> None:
+        self._replay, self._shapes, self._cuts, self._kernels = replay, shapes, dict(cuts), kernels
+        after = replay.after(cuts)
+        self._later_cuts = frozenset(cuts) & frozenset(after)
+        fusions = Fuser(replay, shapes, after, frozenset(cuts), kernels.folds).fusions
+        by_last = {fusion.last: fusion for fusion in fusions}
+        inside = {node for fusion in fusions for node in fusion.nodes} - set(by_last)
+        self._steps = [
+            self._fused(by_last[node]) if node in by_last else self._plain(node)
+            for node in after
+            if node not in inside
+        ]
+        made = {step.node for step in self._steps}
+        intact = {n for step in self._steps if step.takes_difference for n in step.reads}
+        read = {n for step in self._steps if not step.takes_difference for n in step.reads}
+        self.reads = frozenset(intact | (read - made))
+        self._last_reader = {
+            n: step.node
+            for step in self._steps
+            if not step.takes_difference
+            for n in step.reads
+            if n in made
+        }
+        sizes = [math.prod(shapes[n][1:]) for n in (*made, *self.reads) if n in shapes]
+        self.bytes_per_image = 4 * max(sizes)
+        #: Cuts whose silenced copies are needed, because some reader takes no difference.
+        self._copied = (frozenset(cuts) - self._later_cuts) & read
+
+    def lesion(self, units: torch.Tensor) -> Callable[[Mapping[fx.Node, Any]], torch.Tensor]:
+        """Ready to silence some units, in as many images as one likes.
+
+        Parameters
+        ----------
+        units : tensor of int64
+            Their numbers.
+
+        Returns
+        -------
+        callable
+            Of the values of `reads` of the intact run; gives the network's output.
+        """
+        runs = [(step, step.bind(units)) for step in self._steps]
+
+        def output(intact: Mapping[fx.Node, Any]) -> torch.Tensor:
+            env = {cut: self._silenced(cut, intact[cut], units) for cut in self._copied}
+
+            def changed(node: fx.Node) -> Any:
+                return env[node] if node in env else intact[node]
+
+            for step, run in runs:
+                result = run(intact.__getitem__ if step.takes_difference else changed)
+                if step.node in self._later_cuts:
+                    result = self._silenced(step.node, result, units)
+                env[step.node] = result
+                for node in step.reads:
+                    if self._last_reader.get(node) is step.node:
+                        env.pop(node, None)
+            scores: torch.Tensor = env[self._replay.output]
+            return scores
+
+        return output
+
+    # ---- steps -----------------------------------------------------------------------------------
+
+    def _plain(self, node: fx.Node) -> _Step:
+        # a view needs its values in the order of their dimensions
+        is_view = node.op == "call_method" and node.target == "view"
+
+        def bind(_units: torch.Tensor) -> Callable[[Values], Any]:
+            def run(value: Values) -> Any:
+                env = {n: value(n) for n in node.all_input_nodes}
+                if is_view:
+                    env = {n: _in_order(v) for n, v in env.items()}
+                return self._replay.call(node, env)
+
+            return run
+
+        return _Step(node, tuple(node.all_input_nodes), bind)
+
+    def _fused(self, fusion: Fusion) -> _Step:
+        first = fusion.source in self._cuts and fusion.source not in self._later_cuts
+        if first and self._in_columns(fusion):
+            return self._difference(fusion, Kernel(fusion.layer))
+        kernel = self._kernels.ready.setdefault(fusion.nodes, Kernel(fusion.layer))
+        source, added = fusion.source, fusion.added
+
+        def run(value: Values) -> torch.Tensor:
+            return kernel(value(source), None if added is None else value(added))
+
+        reads = (source,) if added is None else (source, added)
+        return _Step(fusion.last, reads, lambda _units: run)
+
+    def _in_columns(self, fusion: Fusion) -> bool:
+        """Whether the units of a cut are input channels of a layer that reads it."""
+        dimensions = len(self._shapes[fusion.source])
+        channels = dimensions - 1 if fusion.layer.weight.ndim == 2 else 1
+        return self._cuts[fusion.source].axis == channels and fusion.layer.groups == 1
+
+    def _difference(self, fusion: Fusion, kernel: Kernel) -> _Step:
+        source, base, cut = fusion.source, fusion.base, self._cuts[fusion.source]
+
+        def bind(units: torch.Tensor) -> Callable[[Values], torch.Tensor]:
+            columns = self._places(source, units)
+            layer = fusion.layer.response_to(columns)
+            form: Form | None = None
+
+            def run(value: Values) -> torch.Tensor:
+                nonlocal form
+                lost = _selected(value(source), cut.axis, columns)
+                if cut.fill is not None:
+                    lost = lost - self._means(source, units, lost)
+                if form is None:
+                    form = kernel.form_for(layer, lost, value(base))
+                return form(lost, value(base))
+
+            return run
+
+        return _Step(fusion.last, (source, base), bind, takes_difference=True)
+
+    # ---- silenced values -------------------------------------------------------------------------
+
+    def _places(self, node: fx.Node, units: torch.Tensor) -> torch.Tensor:
+        """Where units stand along their dimension of a value."""
+        cut = self._cuts[node]
+        each = self._shapes[node][cut.axis] // cut.n_units
+        if each == 1:
+            return units
+        return (units[:, None] * each + torch.arange(each, device=units.device)).flatten()
+
+    def _means(self, node: fx.Node, units: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        """What silenced units become, to be laid over a value that holds them alone."""
+        cut = self._cuts[node]
+        if cut.fill is None:
+            raise ValueError("these units become 0")
+        each = self._shapes[node][cut.axis] // cut.n_units
+        shape = [1] * like.ndim
+        shape[cut.axis] = -1
+        return cut.fill[units].to(like).repeat_interleave(each).reshape(shape)
+
+    def _silenced(self, node: fx.Node, value: torch.Tensor, units: torch.Tensor) -> torch.Tensor:
+        """A copy of a value with some units silenced."""
+        cut, columns = self._cuts[node], self._places(node, units)
+        if cut.fill is None:
+            return value.index_fill(cut.axis, columns, 0.0)
+        part = list(value.shape)
+        part[cut.axis] = len(columns)
+        return value.index_copy(cut.axis, columns, self._means(node, units, value).expand(part))
+
+
+def _in_order(value: Any) -> Any:
+    return value.contiguous() if isinstance(value, torch.Tensor) else value
+
+
+def _selected(value: torch.Tensor, axis: int, columns: torch.Tensor) -> torch.Tensor:
+    """Some channels of a value, laid out in memory as it is."""
+    if value.ndim == 4 and axis == 1 and value.is_contiguous(memory_format=torch.channels_last):
+        return value.permute(0, 2, 3, 1).index_select(3, columns).permute(0, 3, 1, 2)
+    return value.index_select(axis, columns)
