@@ -225,7 +225,7 @@ def full_cases() -> Iterator[Case]:
         ("VGG16-BN, 32 px", networks.vgg16_bn(), (4.5, 3.4)),
         ("ResNet-20", networks.resnet20(), (4.0, 2.8)),
     ):
-        yield case(name, model, images, n_controls=3, n_plain=13, targets=targets, subclusters=1)
+        yield case(name, model, images, n_controls=3, n_plain=13, targets=targets, subclusters=3)
 
 
 def rows(rounds: int) -> list[Row]:

@@ -17,14 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import fx
 
-from modviz.measure.network import Network
 from modviz.measure.referee import Referee, near_ties
 from modviz.measure.replay import Replay
 from modviz.measure.silencing import Batch, Engine, integers
+from modviz.measure.steps import Intact
 from modviz.measure.suffix import Cut, Kernels, Suffix
 
-#: Bytes of the largest value of one run of a suffix: what fits a processor's cache.
-_CACHE_BYTES = 2 * 2**20
 #: Bytes that pass through the suffixes in one task, so that it neither ends at once nor takes long.
 _TASK_BYTES = 256 * 2**20
 #: Images that a suffix is compared with the model's own operations on.
@@ -94,8 +92,9 @@ class Answers:
         """Lay out a batch for the suffixes; on the first one find their quickest kernels."""
         if not any(self._suffixes):
             return
+        sources = frozenset().union(*(s.sources for s in self._suffixes if s is not None))
         for node, value in batch.env.items():
-            if isinstance(value, torch.Tensor) and value.ndim == 4:
+            if isinstance(value, torch.Tensor) and value.ndim == 4 and node not in sources:
                 batch.env[node] = value.contiguous(memory_format=torch.channels_last)
         if not self._checked:
             self._checked = True
@@ -107,22 +106,19 @@ class Answers:
         if suffix is None:
             return None
         mask = self.engine.plans[index].masks[:1]
-        many = slice(0, min(len(batch.labels), self._images_at_once(suffix)))
-        few = batch.part(self.network, slice(0, min(_CHECKED, many.stop)))
+        n = len(batch.labels)
+        few = batch.part(self.network, slice(0, min(_CHECKED, n)))
         try:
             with torch.no_grad():
                 # with as many images as later, so that the quickest kernels are found
-                found = suffix.lesion(mask[0].nonzero()[:, 0])(_Part(self.network, batch.env, many))
+                lesion = suffix.lesion(mask[0].nonzero()[:, 0])
+                found = lesion(Intact(self.network, batch.env, n))[: len(few.labels)]
                 expected = self.engine.lesioned(self.engine.plans[index], few, mask).output[0]
         except (RuntimeError, ValueError, TypeError):
             return None
-        found = found[: len(expected)]
         scale = max(1e-6, float(expected.abs().max()))
         right = torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * scale, equal_nan=True)
         return suffix if right else None
-
-    def _images_at_once(self, suffix: Suffix) -> int:
-        return max(1, _CACHE_BYTES // max(1, suffix.bytes_per_image))
 
     # ---- tasks -----------------------------------------------------------------------------------
 
@@ -163,16 +159,10 @@ class Answers:
         if suffix is None:
             scores = self.engine.lesioned(plan, batch, plan.masks[part]).output
             return scores.argmax(dim=-1), near_ties(scores)
-        size = self._images_at_once(suffix)
-        n = len(batch.labels)
-        pieces = [
-            _Part(self.network, batch.env, slice(start, min(start + size, n)))
-            for start in range(0, n, size)
-        ]
+        intact = Intact(self.network, batch.env, len(batch.labels))
         found, near = [], []
         for mask in plan.masks[part]:
-            lesion = suffix.lesion(mask.nonzero()[:, 0])
-            scores = torch.cat([lesion(piece) for piece in pieces])
+            scores = suffix.lesion(mask.nonzero()[:, 0])(intact)
             found.append(scores.argmax(dim=-1))
             near.append(near_ties(scores))
         return torch.stack(found), torch.stack(near)
@@ -195,22 +185,3 @@ class Answers:
 
         with torch.no_grad():
             return self._referee.answers(batch.inputs[ties[:, 1]], amend)
-
-
-class _Part(Mapping[fx.Node, Any]):
-    """Values of some images of a batch."""
-
-    def __init__(self, network: Network, env: Mapping[fx.Node, Any], images: slice) -> None:
-        self._network, self._env, self._images = network, env, images
-        self._found: dict[fx.Node, Any] = {}
-
-    def __getitem__(self, node: fx.Node) -> Any:
-        if node not in self._found:
-            self._found[node] = self._network.part(node, self._env[node], self._images)
-        return self._found[node]
-
-    def __iter__(self) -> Iterator[fx.Node]:
-        return iter(self._env)
-
-    def __len__(self) -> int:
-        return len(self._env)

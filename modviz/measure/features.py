@@ -7,11 +7,9 @@ same noise, by a forward pass that stops before the layer.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor
 from contextlib import ExitStack
-from itertools import islice
 
 import numpy as np
 import torch
@@ -25,15 +23,11 @@ from modviz.measure.batches import batch_sizes, batches_of
 from modviz.measure.drives import unit_means
 from modviz.measure.guard import evaluating, worker_pool
 from modviz.measure.network import Network, device_of, dtype_of
-from modviz.measure.optimise import (
-    STEPS,
-    Batch,
-    Optimised,
-    optimise,
-)
+from modviz.measure.optimise import STEPS, ToInputs
+from modviz.measure.painters import here, there
 
 #: Pictures in 0 .. 1, shape (n, channels, ...), to inputs of the model.
-Preprocess = Callable[[torch.Tensor], torch.Tensor]
+Preprocess = ToInputs
 
 #: Called with (picture steps done, all of them, results so far or None).
 FeatureCallback = Callable[[int, int, FeatureResults | None], None]
@@ -49,6 +43,7 @@ def measure_features(
     seed: int = 0,
     workers: int = 1,
     memory_limit: int | None = None,
+    executor: Executor | None = None,
     report: FeatureCallback | None = None,
     cancel: threading.Event | None = None,
 ) -> FeatureResults:
@@ -74,6 +69,8 @@ def measure_features(
         Bytes that all pictures at work may take, with what their gradients need; at least one
         picture is at work whatever it takes. Without a limit a batch is as large as is quick.
         Batches of other sizes round differently, as convolutions do.
+    executor : concurrent.futures.Executor, optional
+        Whose workers optimise the pictures, instead of threads of this process.
     report : callable, optional
     cancel : threading.Event, optional
         Checked at every step.
@@ -100,12 +97,12 @@ def measure_features(
     total = STEPS * int(tested.sum()) * (1 + n_controls)
     done, lock, stop = 0, threading.Lock(), threading.Event()
 
-    def step(batch: Batch) -> None:
+    def advance(steps: int) -> None:
         nonlocal done
         if stop.is_set() or (cancel is not None and cancel.is_set()):
             raise Cancelled
         with lock:
-            done += len(batch.rows)
+            done += steps
             if report is not None:
                 report(done, total, None)
 
@@ -124,31 +121,26 @@ def measure_features(
     with ExitStack() as held:
         held.enter_context(evaluating(network.model))
         sizes = batch_sizes(network, n_pictures, preprocess, memory_limit, workers)
-        pool, n_workers = held.enter_context(worker_pool(device_of(network.model), sizes.workers))
         batches = batches_of(network, groups, seed, sizes)
-        waiting: deque[tuple[Batch, Future[Optimised]]] = deque()
-        try:
-            while True:
-                for batch in islice(batches, n_workers + 1 - len(waiting)):  # no more in memory
-                    waiting.append((batch, pool.submit(optimise, network, batch, preprocess, step)))
-                if not waiting:
-                    break
-                batch, future = waiting.popleft()
-                pictures = future.result()
-                subcluster, draw = batch.rows.T
-                score[subcluster, draw] = pictures.score
-                entropy[subcluster, draw] = pictures.entropy
-                kept = draw < 2
-                images[subcluster[kept], draw[kept]] = shown(
-                    pictures.pictures[torch.from_numpy(kept)], network.input_shape
-                )
-                if report is not None:
-                    with lock:
-                        report(done, total, results())
-        finally:
-            stop.set()  # whatever ends the loop, none of the others goes on
-            for _, future in waiting:
-                future.cancel()
+        if executor is None:
+            pool, n_workers = held.enter_context(
+                worker_pool(device_of(network.model), sizes.workers)
+            )
+            held.callback(stop.set)  # whatever ends the loop, none of the others goes on
+            finished = here(network, batches, preprocess, pool, n_workers, advance)
+        else:
+            finished = there(network, batches, preprocess, seed, executor, advance, cancel)
+        for batch, pictures in finished:
+            subcluster, draw = batch.rows.T
+            score[subcluster, draw] = pictures.score
+            entropy[subcluster, draw] = pictures.entropy
+            kept = draw < 2
+            images[subcluster[kept], draw[kept]] = shown(
+                pictures.pictures[torch.from_numpy(kept)], network.input_shape
+            )
+            if report is not None:
+                with lock:
+                    report(done, total, results())
     return results()
 
 

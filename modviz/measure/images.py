@@ -8,7 +8,7 @@ subcluster and all its controls; of a control only the classes of its top images
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -34,6 +34,9 @@ TOP, LONGEST_SIDE = 10, 64
 
 #: Bytes of the largest tensor of one batch, and images in it at most.
 _BATCH_BYTES, _MOST_IMAGES = 64 * 2**20, 512
+
+#: Groups that are ranked at once: many of many images would fill the memory.
+_MOST_GROUPS = 4096
 
 #: Bits of a drive that count: a forward pass is not sure of more, and equal images have to tie.
 _BITS = 16
@@ -144,8 +147,9 @@ def measure_top_images(
         If the network gives NaN for some image.
     """
     tops = [
-        _Top(groups.layer, groups.rows, torch.from_numpy(groups.masks).double())
+        _Top(groups.layer, groups.rows[part], torch.from_numpy(groups.masks[part]).double())
         for groups in layer_groups(partition, tested, controls)
+        for part in _parts(len(groups.rows))
     ]
     pictures = _pictures_of(network, data)
     size = min(_MOST_IMAGES, max(1, _BATCH_BYTES // max(1, network.bytes_per_image)))
@@ -155,7 +159,7 @@ def measure_top_images(
         for images, labels in data.batches(size, network.n_classes, seed=None):
             if cancel is not None and cancel.is_set():
                 raise Cancelled
-            by_layer = _unit_drives(network, [top.layer for top in tops], images)
+            by_layer = _unit_drives(network, list({top.layer for top in tops}), images)
             for top in tops:
                 top.add(top.masks @ by_layer[top.layer].T, done, labels.cpu())
             if pictures is not None:
@@ -166,6 +170,10 @@ def measure_top_images(
                 report(done, data.n_images)
     n_controls = len(next(iter(controls.values()), ()))
     return _results(tops, len(tested), n_controls, counts, pictures)
+
+
+def _parts(n_groups: int) -> Iterator[slice]:
+    return (slice(start, start + _MOST_GROUPS) for start in range(0, n_groups, _MOST_GROUPS))
 
 
 def _unit_drives(

@@ -21,8 +21,9 @@ from torch import nn
 #: One way to compute a layer: of its input, and of what is added to its output (or None).
 Form = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
-#: Runs of each form when it is tried; the quickest counts.
-_TRIALS = 4
+#: Runs of each form when it is tried, of which the quickest counts: at least, at most, and how
+#: long there may be more than the least.
+_TRIALS, _MOST_TRIALS, _TRIAL_SECONDS = 3, 20, 0.02
 #: Bytes that an unrolled convolution's matrix may take.
 _MOST_UNROLLED = 32 * 2**20
 
@@ -160,9 +161,12 @@ def _quickest(candidates: list[Form], value: torch.Tensor, added: torch.Tensor |
     if len(candidates) == 1:
         return 0
     seconds = [_seconds(form, value, added) for form in candidates]
-    for _ in range(_TRIALS - 1):  # the hopeless ones need no second try
+    begin = time.perf_counter()
+    for turn in range(_MOST_TRIALS):
+        if turn >= _TRIALS and time.perf_counter() - begin > _TRIAL_SECONDS:
+            break
         for k, form in enumerate(candidates):
-            if seconds[k] < 2 * min(seconds):
+            if seconds[k] < 2 * min(seconds):  # the hopeless ones need no second try
                 seconds[k] = min(seconds[k], _seconds(form, value, added))
     return seconds.index(min(seconds))
 

@@ -218,6 +218,12 @@ class Network:
             return type(value)(v[images] if isinstance(v, torch.Tensor) else v for v in value)
         return value
 
+    @property
+    def example(self) -> torch.Tensor:
+        """Two inputs of nothing but zeros, of the shape that the model takes."""
+        shape = 2, *self.input_shape
+        return torch.zeros(shape, device=device_of(self.model), dtype=dtype_of(self.model))
+
     @cached_property
     def shapes(self) -> dict[fx.Node, tuple[int, ...]]:
         """Shape of every tensor of a run of two images."""
@@ -230,9 +236,7 @@ class Network:
 
             return look
 
-        images = torch.zeros(
-            2, *self.input_shape, device=device_of(self.model), dtype=dtype_of(self.model)
-        )
+        images = self.example
         with evaluating(self.model), torch.no_grad():
             nodes = [node for node in self.replay.nodes if node is not self.replay.input]
             self.replay.show(images, {node: noted(node) for node in nodes})

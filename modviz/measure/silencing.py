@@ -25,7 +25,7 @@ from modviz.core.progress import Cancelled
 from modviz.measure.data import LabelledData
 from modviz.measure.means import unit_means
 from modviz.measure.memory import default_limit
-from modviz.measure.network import Network, device_of, dtype_of
+from modviz.measure.network import Network, device_of
 from modviz.measure.replay import Env
 from modviz.measure.trace import NetworkError
 
@@ -131,9 +131,15 @@ class Engine:
     def description(self) -> tuple[Any, ...]:
         """All that it takes to build the same engine in another process."""
         network = self.network
-        example = torch.zeros(2, *network.input_shape, dtype=dtype_of(network.model))
         fills = {node.name: fill for node, fill in self.fills.items()}
-        return network.model, example, network.options, *self._given, fills, self.memory_limit
+        return (
+            network.model,
+            network.example,
+            network.options,
+            *self._given,
+            fills,
+            self.memory_limit,
+        )
 
     @classmethod
     def described(

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -237,6 +238,8 @@ class Stages:
             preprocess=self.preprocess or _to_range_of(self.data),
             seed=self.settings.seed,
             workers=self.workers,
+            memory_limit=self.memory_limit,
+            executor=self.executor,
             report=report,
             cancel=self.cancel,
         )
@@ -267,11 +270,15 @@ def _to_range_of(data: LabelledData) -> Preprocess:
     """Stretch pictures from 0 .. 1 to the range of the data, channel by channel."""
     low, high = data.channel_limits()
     if bool((low >= 0).all()) and bool((high <= 1).all()):
-        return lambda pictures: pictures
+        return _as_they_are
+    return partial(_stretched, low=low, high=high)
 
-    def stretched(pictures: torch.Tensor) -> torch.Tensor:
-        shape = (1, -1, *[1] * (pictures.ndim - 2)) if low.ndim else ()
-        least, most = (limit.reshape(shape).to(pictures) for limit in (low, high))
-        return least + (most - least) * pictures
 
-    return stretched
+def _as_they_are(pictures: torch.Tensor) -> torch.Tensor:
+    return pictures
+
+
+def _stretched(pictures: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    shape = (1, -1, *[1] * (pictures.ndim - 2)) if low.ndim else ()
+    least, most = (limit.reshape(shape).to(pictures) for limit in (low, high))
+    return least + (most - least) * pictures

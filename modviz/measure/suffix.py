@@ -19,7 +19,8 @@ from torch import fx
 
 from modviz.measure.fusion import Fuser, Fusion, Shapes
 from modviz.measure.kernels import Affine, Form, Kernel
-from modviz.measure.replay import Replay
+from modviz.measure.replay import Env, Replay
+from modviz.measure.steps import Intact, Stage, Step, Values, staged
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +37,6 @@ class Kernels:
 
     ready: dict[tuple[fx.Node, ...], Kernel] = field(default_factory=dict)
     folds: dict[tuple[fx.Node, ...], Affine | None] = field(default_factory=dict)
-
-
-#: The value of an operation, given those that it reads.
-Values = Callable[[fx.Node], Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +58,6 @@ class Cut:
     fill: torch.Tensor | None
 
 
-@dataclass(frozen=True, eq=False)
-class _Step:
-    node: fx.Node
-    reads: tuple[fx.Node, ...]
-    #: Of the silenced units: what gives the value.
-    bind: Callable[[torch.Tensor], Callable[[Values], Any]]
-    takes_difference: bool = False
-
-
 class Suffix:
     """The operations behind some silenced values.
 
@@ -87,8 +75,9 @@ class Suffix:
     ----------
     reads : set of torch.fx.Node
         Values of the intact run that lesions need.
-    bytes_per_image : int
-        Size of the largest value on the way.
+    sources : set of torch.fx.Node
+        Those of them of which a few channels are taken at a time.
+    stages : list of Stage
     """
 
     def __init__(
@@ -100,29 +89,30 @@ class Suffix:
         fusions = Fuser(replay, shapes, after, frozenset(cuts), kernels.folds).fusions
         by_last = {fusion.last: fusion for fusion in fusions}
         inside = {node for fusion in fusions for node in fusion.nodes} - set(by_last)
-        self._steps = [
+        steps = [
             self._fused(by_last[node]) if node in by_last else self._plain(node)
             for node in after
             if node not in inside
         ]
-        made = {step.node for step in self._steps}
-        intact = {n for step in self._steps if step.takes_difference for n in step.reads}
-        read = {n for step in self._steps if not step.takes_difference for n in step.reads}
+        made = {step.node for step in steps}
+        intact = {n for step in steps if step.takes_difference for n in step.reads}
+        read = {n for step in steps if not step.takes_difference for n in step.reads}
         self.reads = frozenset(intact | (read - made))
-        self._last_reader = {
-            n: step.node
-            for step in self._steps
-            if not step.takes_difference
-            for n in step.reads
-            if n in made
-        }
-        sizes = [math.prod(shapes[n][1:]) for n in (*made, *self.reads) if n in shapes]
-        self.bytes_per_image = 4 * max(sizes)
+        #: Values of which a few channels are taken and nothing else.
+        self.sources = intact & frozenset(cuts) - read
         #: Cuts whose silenced copies are needed, because some reader takes no difference.
         self._copied = (frozenset(cuts) - self._later_cuts) & read
+        sizes = {node: 4 * math.prod(shape[1:]) for node, shape in shapes.items()}
+        self.stages = staged(steps, self._copied, sizes)
 
-    def lesion(self, units: torch.Tensor) -> Callable[[Mapping[fx.Node, Any]], torch.Tensor]:
-        """Ready to silence some units, in as many images as one likes.
+    @property
+    def bytes_per_image(self) -> int:
+        """Size of all values that are made, for one image."""
+        nodes = [step.node for stage in self.stages for step in stage.steps]
+        return sum(4 * math.prod(self._shapes.get(node, (0,))[1:]) for node in nodes)
+
+    def lesion(self, units: torch.Tensor) -> Callable[[Intact], torch.Tensor]:
+        """Ready to silence some units, in as many batches as one likes.
 
         Parameters
         ----------
@@ -134,30 +124,52 @@ class Suffix:
         callable
             Of the values of `reads` of the intact run; gives the network's output.
         """
-        runs = [(step, step.bind(units)) for step in self._steps]
+        runs = [self._run(stage, units) for stage in self.stages]
 
-        def output(intact: Mapping[fx.Node, Any]) -> torch.Tensor:
-            env = {cut: self._silenced(cut, intact[cut], units) for cut in self._copied}
+        def output(intact: Intact) -> torch.Tensor:
+            value = torch.empty(0)
+            for stage, run in zip(self.stages, runs, strict=True):
+                found = [
+                    run(part, None if stage.entry is None else value[images])
+                    for images, part in intact.parts(stage.at_once)
+                ]
+                value = found[0] if len(found) == 1 else torch.cat(found)
+            return value
+
+        return output
+
+    def _run(
+        self, stage: Stage, units: torch.Tensor
+    ) -> Callable[[Mapping[fx.Node, Any], torch.Tensor | None], torch.Tensor]:
+        """A stage ready for some units: of intact values and its entry; gives its last value."""
+        runs = [(step, step.bind(units)) for step in stage.steps]
+        unread = stage.last_readers()
+        first = self._copied if stage.entry is None else frozenset()
+        last = stage.steps[-1].node
+
+        def run(intact: Mapping[fx.Node, Any], entry: torch.Tensor | None) -> torch.Tensor:
+            env: Env = {cut: self._silenced(cut, intact[cut], units) for cut in first}
+            if stage.entry is not None:
+                env[stage.entry] = entry
 
             def changed(node: fx.Node) -> Any:
                 return env[node] if node in env else intact[node]
 
-            for step, run in runs:
-                result = run(intact.__getitem__ if step.takes_difference else changed)
+            for step, made in runs:
+                result = made(intact.__getitem__ if step.takes_difference else changed)
                 if step.node in self._later_cuts:
                     result = self._silenced(step.node, result, units)
                 env[step.node] = result
-                for node in step.reads:
-                    if self._last_reader.get(node) is step.node:
-                        env.pop(node, None)
-            scores: torch.Tensor = env[self._replay.output]
-            return scores
+                for node in unread[step.node]:
+                    env.pop(node, None)
+            output: torch.Tensor = env[last]
+            return output
 
-        return output
+        return run
 
     # ---- steps -----------------------------------------------------------------------------------
 
-    def _plain(self, node: fx.Node) -> _Step:
+    def _plain(self, node: fx.Node) -> Step:
         # a view needs its values in the order of their dimensions
         is_view = node.op == "call_method" and node.target == "view"
 
@@ -170,9 +182,9 @@ class Suffix:
 
             return run
 
-        return _Step(node, tuple(node.all_input_nodes), bind)
+        return Step(node, tuple(node.all_input_nodes), bind)
 
-    def _fused(self, fusion: Fusion) -> _Step:
+    def _fused(self, fusion: Fusion) -> Step:
         first = fusion.source in self._cuts and fusion.source not in self._later_cuts
         if first and self._in_columns(fusion):
             return self._difference(fusion, Kernel(fusion.layer))
@@ -183,7 +195,7 @@ class Suffix:
             return kernel(value(source), None if added is None else value(added))
 
         reads = (source,) if added is None else (source, added)
-        return _Step(fusion.last, reads, lambda _units: run)
+        return Step(fusion.last, reads, lambda _units: run)
 
     def _in_columns(self, fusion: Fusion) -> bool:
         """Whether the units of a cut are input channels of a layer that reads it."""
@@ -191,7 +203,7 @@ class Suffix:
         channels = dimensions - 1 if fusion.layer.weight.ndim == 2 else 1
         return self._cuts[fusion.source].axis == channels and fusion.layer.groups == 1
 
-    def _difference(self, fusion: Fusion, kernel: Kernel) -> _Step:
+    def _difference(self, fusion: Fusion, kernel: Kernel) -> Step:
         source, base, cut = fusion.source, fusion.base, self._cuts[fusion.source]
 
         def bind(units: torch.Tensor) -> Callable[[Values], torch.Tensor]:
@@ -210,7 +222,7 @@ class Suffix:
 
             return run
 
-        return _Step(fusion.last, (source, base), bind, takes_difference=True)
+        return Step(fusion.last, (source, base), bind, takes_difference=True)
 
     # ---- silenced values -------------------------------------------------------------------------
 

@@ -4,37 +4,37 @@ A tile of m outputs along an axis reads m + 2 inputs and takes 3m multiplication
 of polynomials it takes only m + 2: one for each point at which kernel and inputs are evaluated.
 Along both axes, tiles of 4 x 4 take 36 multiplications instead of 144.
 
-The price is rounding, since values at several points cancel in an output: errors are two to six
-times those of a direct convolution. A value that is not finite spoils the whole tile it is in.
+The price is rounding, since values at several points cancel in an output: errors are two to
+three times those of a direct convolution. A value that is not finite spoils its whole tile.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from modviz.measure.kernels import Affine, Form
+if TYPE_CHECKING:  # which asks for this form itself
+    from modviz.measure.kernels import Affine, Form
 
 #: Points by the length of a tile, beside the one at infinity. Exact in float32; of all tried,
 #: fractions with denominators up to 16, about those with the least error.
 _POINTS = {2: (0, 1, -1), 3: (0, 0.5, -1, 1.5), 4: (0, 0.625, -0.625, 1.5, -1.5)}
-#: What both numbers of channels must be a multiple of: oneDNN's grouped products are slow otherwise.
+#: What both numbers of channels must be a multiple of: grouped products are slow otherwise.
 _BLOCK = 16
 #: With fewer channels on either side the transforms cost more than the products save.
 _FEWEST_CHANNELS = 64
 #: How many times fewer multiplications must be left; transforms take the rest of the gain.
 _LEAST_GAIN = 1.6
-#: The most padding that this knows of.
-_MOST_PADDING = 2
-
-#: Gives all points of some tiles their products: (tiles, points, channels) to (tiles, points, units).
-_Product = Callable[[torch.Tensor], torch.Tensor]
+#: Tiles that pass through the products together, the most first: the quickest if they fit.
+_AT_ONCE = (64, 32, 16, 8)
+#: How many times as many tiles may be computed as there are, to make all groups whole.
+_MOST_WASTE = 1.25
 
 
 def winograd(layer: Affine, value: torch.Tensor) -> Form | None:
@@ -74,8 +74,6 @@ def _applies(layer: Affine, value: torch.Tensor) -> bool:
         return False
     if list(options["stride"]) != [1, 1] or list(options["dilation"]) != [1, 1]:
         return False
-    if max(options["padding"]) > _MOST_PADDING:
-        return False
     sizes = zip(value.shape[2:], options["padding"], strict=True)
     if min(size + 2 * padding for size, padding in sizes) < 3:
         return False
@@ -85,6 +83,7 @@ def _applies(layer: Affine, value: torch.Tensor) -> bool:
         and all(c >= _FEWEST_CHANNELS and c % _BLOCK == 0 for c in weight.shape[:2])
         and torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+        and hasattr(torch.ops.mkldnn, "_get_mkldnn_serialized_md")
     )
 
 
@@ -92,9 +91,6 @@ def _taps(size: int, padding: int) -> int:
     """Multiplications along an axis that a direct convolution needs: none of those with padding."""
     starts = range(-padding, size + padding - 2)
     return sum(0 <= start + k < size for start in starts for k in range(3))
-
-
-# ---- matrices ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,11 +158,8 @@ def _matrices(points: tuple[float, ...], length: int) -> tuple[NDArray[np.float6
     return out, kernel, into
 
 
-# ---- the form ------------------------------------------------------------------------------------
-
-
 class _Winograd:
-    """A convolution by minimal filtering; no memory is shared between calls.
+    """A convolution by minimal filtering; calls share its weights only.
 
     Parameters
     ----------
@@ -176,28 +169,28 @@ class _Winograd:
 
     def __init__(self, layer: Affine, rows: _Axis, columns: _Axis) -> None:
         self._layer, self._rows, self._columns = layer, rows, columns
-        self._one_tile = rows.tiles == columns.tiles == 1
-        self._made: list[_Product] = []
+        self._tiles = rows.tiles * columns.tiles
+        self._made: dict[int, list[_Product]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, value: torch.Tensor, added: torch.Tensor | None) -> torch.Tensor:
         """The layer's output on `value`, plus `added` if there is something, then ReLU if asked."""
         # pixels in rows, channels side by side
         pixels = value.contiguous(memory_format=torch.channels_last).permute(0, 2, 3, 1)
-        products = self._products()
-        out = self._of_one_tile(pixels, *products) if self._one_tile else self._of(pixels, products)
-        out = out[:, : self._rows.outputs, : self._columns.outputs].contiguous().permute(0, 3, 1, 2)
+        products = self._products(_at_once(len(value) * self._tiles))
+        whole = self._of_one_tile if self._tiles == 1 else self._of
+        out = whole(pixels, products)[:, : self._rows.outputs, : self._columns.outputs]
+        out = out.contiguous().permute(0, 3, 1, 2)
         if added is not None:
             out += added
         return out.relu_() if self._layer.relu else out
 
-    def _of_one_tile(self, pixels: torch.Tensor, product: _Product) -> torch.Tensor:
+    def _of_one_tile(self, pixels: torch.Tensor, products: list[_Product]) -> torch.Tensor:
         """Maps of one tile: both axes in one step."""
         rows, columns = self._rows, self._columns
-        at_points = product(
-            _each(torch.kron(rows.to_points, columns.to_points), pixels.flatten(1, 2))
-        )
-        out = _each(torch.kron(rows.from_points, columns.from_points), at_points)
+        into = torch.kron(rows.to_points, columns.to_points)
+        out_of = torch.kron(rows.from_points, columns.from_points)
+        out = _each(out_of, products[0](_each(into, pixels.flatten(1, 2))))
         return out.view(len(pixels), len(rows.from_points), len(columns.from_points), -1)
 
     def _of(self, pixels: torch.Tensor, products: list[_Product]) -> torch.Tensor:
@@ -209,61 +202,95 @@ class _Winograd:
         images, _, width, channels = pixels.shape
         strips = images * rows.tiles  # a strip is one row of tiles
         by_row = _each(rows.to_points, pixels.flatten(2)).view(strips, rows.points, width, channels)
-        tall, wide = len(rows.from_points), len(columns.from_points) * columns.tiles
-        units = len(self._layer.weight)
-        found = pixels.new_empty(rows.points, strips * columns.tiles, wide // columns.tiles, units)
+        tall, wide = len(rows.from_points), len(columns.from_points)
+        found = pixels.new_empty(rows.points, images * self._tiles, wide, len(self._layer.weight))
         for i, product in enumerate(products):
             points = _each(columns.to_points, by_row[:, i])
             at_points = product(points.view(-1, columns.points, channels))
             _each(columns.from_points, at_points, out=found[i])
         out = _each(rows.from_points, found.view(rows.points, strips, -1).transpose(0, 1))
-        return out.view(images, rows.tiles * tall, wide, units)
+        return out.view(images, rows.tiles * tall, columns.tiles * wide, -1)
 
-    def _products(self) -> list[_Product]:
+    def _products(self, at_once: int) -> list[_Product]:
         """The layer at the points, a product for each row of points; for one tile a single one."""
-        if not self._made:
+        if at_once not in self._made:
             with self._lock:
-                if not self._made:
-                    self._made = self._transformed()
-        return self._made
+                if at_once not in self._made:
+                    self._made[at_once] = self._transformed(at_once)
+        return self._made[at_once]
 
-    def _transformed(self) -> list[_Product]:
-        rows, columns, weight = self._rows, self._columns, self._layer.weight.double()
-        # in double precision, so that the weights are rounded once
-        at_rows = torch.einsum("ia,ucab->iucb", rows.kernel, weight)
-        found = []
-        for row, one in zip(at_rows, rows.ones, strict=True):
-            taps = torch.einsum("jb,ucb->juc", columns.kernel, row)
-            bias = None
-            if self._layer.bias is not None:
-                bias = torch.outer(columns.ones * one, self._layer.bias.double()).float()
-            found.append((taps.float(), bias))
-        if not self._one_tile:
-            return [_product(taps, bias) for taps, bias in found]
-        all_taps = torch.cat([taps for taps, _ in found])
-        biases = [bias for _, bias in found if bias is not None]
-        return [_product(all_taps, torch.cat(biases) if biases else None)]
+    def _transformed(self, at_once: int) -> list[_Product]:
+        rows, columns, layer = self._rows, self._columns, self._layer
+        # in double precision, so that they are rounded once
+        weight, bias = layer.weight.double(), layer.bias
+        pairs = weight.flatten(2).flatten(0, 1).mT.contiguous()  # of a unit and a channel
+        kernels = (torch.kron(row, columns.kernel) for row in rows.kernel[:, None])
+        taps = torch.stack([(kernel @ pairs).float() for kernel in kernels])
+        taps = taps.unflatten(-1, weight.shape[:2])
+        shifts = None
+        if bias is not None:
+            shifts = torch.einsum("i,j,u->iju", rows.ones, columns.ones, bias.double()).float()
+        if self._tiles == 1:
+            taps = taps.flatten(0, 1)[None]
+            shifts = None if shifts is None else shifts.flatten(0, 1)[None]
+        given = zip(taps, [None] * len(taps) if shifts is None else shifts, strict=True)
+        new = [_Product(*weights, at_once) for weights in given]
+        # most numbers of tiles want the same order of weights, which then are kept once
+        for products in self._made.values():
+            if products[0].order == new[0].order:
+                return products
+        return new
 
 
-def _product(taps: torch.Tensor, bias: torch.Tensor | None) -> _Product:
-    """Products of (points, units, channels) with the channels of each point of each tile.
+def _at_once(tiles: int) -> int:
+    """Tiles in one group of the products."""
+    fitting = (k for k in _AT_ONCE if -(-tiles // k) * k <= _MOST_WASTE * tiles)
+    return next(fitting, _AT_ONCE[-1])
 
-    As a convolution of 1 x 1 with a group for each point: oneDNN's quickest way.
+
+class _Product:
+    """Products of all points of some tiles with their weights.
+
+    Each is a convolution of 1 x 1 with a group for each point, which is oneDNN's quickest way.
+    Tiles stand where pixels would, always as many in an image: how oneDNN wants the weights in
+    memory depends on the pixels of an image, and to order them anew takes longer than the product.
+
+    Parameters
+    ----------
+    taps : tensor, shape (points, units, channels)
+    bias : tensor, shape (points, units), or None
+    at_once : int
+        Tiles in an image, as a rule; those that want the weights in the same order will do, too.
     """
-    points, units, channels = taps.shape
-    operation = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - torch.compile's own
-    shape = ([0, 0], [1, 1], [1, 1], points)  # padding, stride, dilation, groups
-    kernel = taps.reshape(points * units, channels, 1, 1).to_mkldnn()
-    kernel = torch._C._nn.mkldnn_reorder_conv2d_weight(kernel, *shape)  # noqa: SLF001 - likewise
-    flat = None if bias is None else bias.flatten()
 
-    def run(values: torch.Tensor) -> torch.Tensor:
-        # tiles stand where pixels would
-        image = values.view(1, len(values), 1, points * channels).permute(0, 3, 1, 2)
-        out: torch.Tensor = operation(image, kernel, flat, *shape, "none", [], "")
-        return out.permute(0, 2, 3, 1).reshape(len(values), points, units)
+    def __init__(self, taps: torch.Tensor, bias: torch.Tensor | None, at_once: int) -> None:
+        self._points, self._units, self._channels = taps.shape
+        self._bias = None if bias is None else bias.flatten()
+        # padding, stride, dilation, groups
+        self._options = ([0, 0], [1, 1], [1, 1], self._points)
+        kernel = taps.reshape(-1, self._channels, 1, 1).to_mkldnn()
+        reorder = torch._C._nn.mkldnn_reorder_conv2d_weight  # noqa: SLF001 - torch.compile's own
+        size = [1, self._points * self._channels, at_once, 1]
+        self._kernel = reorder(kernel, *self._options, size)  # type: ignore[call-arg]
 
-    return run
+    def __call__(self, values: torch.Tensor) -> torch.Tensor:
+        """Products of (tiles, points, channels), shape (tiles, points, units)."""
+        tiles = len(values)
+        at_once = _at_once(tiles)
+        if tiles % at_once:
+            values = torch.cat([values, values.new_zeros(-tiles % at_once, *values.shape[1:])])
+        image = values.view(-1, at_once, 1, self._points * self._channels)
+        out: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(  # noqa: SLF001 - likewise
+            image.permute(0, 3, 1, 2), self._kernel, self._bias, *self._options, "none", [], ""
+        )
+        out = out.permute(0, 2, 3, 1).reshape(len(values), self._points, self._units)
+        return out[:tiles]
+
+    @property
+    def order(self) -> bytes:
+        """How the weights lie in memory, in oneDNN's words."""
+        found = torch.ops.mkldnn._get_mkldnn_serialized_md(self._kernel)  # noqa: SLF001 - likewise
+        return bytes(found.numpy())
 
 
 def _each(

@@ -12,7 +12,7 @@ from torch import nn
 
 import modviz
 from modviz.core.controls import LayerGroups, draw_controls, layer_groups
-from modviz.measure import answers, kernels, memory, referee
+from modviz.measure import answers, kernels, memory, referee, steps
 from modviz.measure.counting import count_right
 from modviz.measure.data import LabelledData
 from modviz.measure.guard import evaluating
@@ -69,7 +69,7 @@ def test_any_size_of_a_batch_gives_the_same_counts(size, data, monkeypatch):
 def test_any_number_of_images_at_once_gives_the_same_counts(cache, data, monkeypatch):
     model = trained(tiny_cnn(), data, steps=40)
     reference = counted(model, data)
-    monkeypatch.setattr(answers, "_CACHE_BYTES", cache)
+    monkeypatch.setattr(steps, "CACHE_BYTES", cache)
     same(reference, counted(model, data))
 
 
@@ -101,8 +101,9 @@ def test_all_layers_of_the_small_networks_are_prepared(data):
         with evaluating(network.model):
             prepared.prepare(engine.intact(*data))
         assert all(suffix is not None for suffix in prepared._suffixes), name
-        steps = [step for suffix in prepared._suffixes for step in suffix._steps]
-        assert any(step.takes_difference for step in steps), name
+        stages = [stage for suffix in prepared._suffixes for stage in suffix.stages]
+        assert any(step.takes_difference for stage in stages for step in stage.steps), name
+        assert len(stages) > len(prepared._suffixes), name  # some are cut
 
 
 def test_a_suffix_that_is_wrong_is_not_used(data, monkeypatch):

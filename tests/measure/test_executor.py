@@ -203,3 +203,17 @@ def test_cancelled_is_what_remote_work_raises(data):
         with pytest.raises(Cancelled):
             list(there.results(pow, [(2,), (3,)], stop))
         assert dict(there.results(pow, [(2,), (3,)], None)) == {(2,): 9, (3,): 27}
+
+
+@pytest.mark.parametrize("workers", ["processes", "dask"])
+def test_pictures_are_those_of_one_process(data, pool, dask_client, workers):
+    model = trained(tiny_cnn(), data)
+    shifted = (2 * data[0] - 0.5, data[1])  # pictures have to be stretched to it, there too
+    options = {"features": True, "n_controls": 4}
+    alone = analysed(model, shifted, workers=1, **options)
+    executor = pool if workers == "processes" else dask_client.get_executor()
+    with left_alone(model):
+        shared = analysed(model, shifted, executor=executor, **options)
+    same(alone, shared)
+    assert np.array_equal(alone.features.images, shared.features.images, equal_nan=True)
+    assert np.isfinite(shared.features.images).any()

@@ -13,13 +13,10 @@ from torch import nn
 
 import modviz
 from modviz.core.analysis import size_rule
-from modviz.core.controls import LayerGroups, draw_controls, masks
-from modviz.measure.batches import batch_sizes, batches_of
-from modviz.measure.drives import Means
+from modviz.core.controls import draw_controls, masks
 from modviz.measure.features import measure_features, picture_shape
-from modviz.measure.guard import evaluating
 from modviz.measure.network import Network
-from modviz.measure.optimise import noise, optimise
+from modviz.measure.optimise import noise
 from tests.measure.small import left_alone, tiny_mlp, trained
 
 
@@ -191,119 +188,6 @@ def test_a_failure_leaves_no_hooks_and_no_gradients(model, data):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-CONVOLUTIONS = {
-    "plain": nn.Conv2d(4, 6, 3),
-    "same": nn.Conv2d(4, 6, 3, padding="same"),
-    "same, even kernel": nn.Conv2d(4, 6, (2, 4), padding="same", dilation=(1, 2)),
-    "stride": nn.Conv2d(4, 6, 3, stride=(2, 3), padding=(1, 0)),
-    "no bias": nn.Conv2d(4, 6, 1, stride=2, bias=False),
-    "dilation": nn.Conv2d(4, 6, 3, dilation=(2, 1), padding=2),
-    "groups": nn.Conv2d(4, 6, 3, groups=2, padding=1),
-    "depthwise": nn.Conv2d(4, 8, 3, groups=4, padding=1),
-    "reflect": nn.Conv2d(4, 6, 3, padding=(2, 1), padding_mode="reflect"),
-    "circular": nn.Conv2d(4, 6, 3, padding=2, padding_mode="circular"),
-    "replicate, stride": nn.Conv2d(4, 6, 3, padding=2, padding_mode="replicate", stride=2),
-}
-
-
-def chain(conv, norm=None):
-    """A convolution, `conv`, something that is no part of either, and a classifier."""
-    torch.manual_seed(0)
-    units = conv.out_channels
-    parts = [nn.Conv2d(1, conv.in_channels, 3, padding=1), nn.Tanh(), conv]
-    parts += [norm] if norm else []
-    parts += [nn.ReLU(), nn.Conv2d(units, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    for part in parts:
-        if isinstance(part, nn.Conv2d):
-            part.reset_parameters()
-    return nn.Sequential(*parts).double().eval()
-
-
-def means_and_gradients(network, layer, images, **options):
-    images = images.clone().requires_grad_()
-    with evaluating(network.model):
-        means = Means(network, layer, **options)
-        drives = means(images)
-        (drives.abs() * torch.linspace(0.5, 2, drives.shape[1])).sum().backward()
-    return means, drives.detach(), images.grad
-
-
-def assert_means_agree(model, layer, images, *, closed):
-    network = Network(model, images)
-    quick, *values = means_and_gradients(network, layer, images)
-    plain, *expected = means_and_gradients(network, layer, images, shortcuts=False)
-    assert quick.in_closed_form == closed
-    assert not plain.in_closed_form
-    for value, known in zip(values, expected, strict=True):
-        assert value.abs().max() > 1e-3
-        assert torch.allclose(value, known, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
-@pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_the_mean_of_a_convolution_in_closed_form_is_that_of_its_outputs(name):
-    images = torch.rand(3, 1, 11, 9, dtype=torch.float64)
-    assert_means_agree(chain(CONVOLUTIONS[name]), "2", images, closed=True)
-
-
-def test_batch_norm_may_follow_the_mean_and_other_dimensions_are_no_different():
-    images = torch.rand(3, 1, 9, 8, dtype=torch.float64)
-    norm = nn.BatchNorm2d(6)
-    nn.init.uniform_(norm.weight, -2, 2)
-    nn.init.uniform_(norm.running_mean, -1, 1)
-    nn.init.uniform_(norm.running_var, 0.3, 2)
-    assert_means_agree(chain(nn.Conv2d(4, 6, 3, stride=2), norm), "2", images, closed=True)
-    line = [nn.Conv1d(2, 5, 4, padding="same"), nn.ReLU(), nn.Flatten(), nn.Linear(50, 3)]
-    images = torch.rand(3, 2, 10, dtype=torch.float64)
-    assert_means_agree(nn.Sequential(*line).double(), "0", images, closed=True)
-    space = [nn.Conv3d(2, 5, (3, 2, 1), stride=(1, 2, 1), padding=1), nn.ReLU(), nn.Flatten()]
-    images = torch.rand(3, 2, 4, 5, 3, dtype=torch.float64)
-    space.append(nn.Linear(5 * 4 * 3 * 5, 3))
-    assert_means_agree(nn.Sequential(*space).double(), "0", images, closed=True)
-
-
-class Doubled(nn.Conv2d):
-    """Says that it is a convolution, and does more."""
-
-    def forward(self, value):
-        return super().forward(value).square()
-
-
-def test_what_does_more_than_a_convolution_runs_as_it_is():
-    images = torch.rand(3, 1, 9, 8, dtype=torch.float64)
-    assert_means_agree(chain(Doubled(4, 6, 3)), "2", images, closed=False)
-    hooked = chain(nn.Conv2d(4, 6, 3))
-    hooked[2].register_forward_hook(lambda module, given, value: value**3)
-    assert_means_agree(hooked, "2", images, closed=False)
-    normed = chain(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6))
-    normed[3].register_forward_hook(lambda module, given, value: value**3)
-    assert_means_agree(normed, "2", images, closed=False)
-
-
-class Viewed(nn.Module):
-    """Says .view() where only one layout in memory will do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.conv1, self.conv2 = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 8, 3, padding=1)
-        self.fc1, self.fc2 = nn.Linear(8 * 12 * 12, 12), nn.Linear(12, 3)
-
-    def forward(self, value):
-        value = torch.relu(self.conv2(torch.relu(self.conv1(value))))
-        return self.fc2(torch.relu(self.fc1(value.view(value.size(0), -1))))
-
-
-@pytest.mark.parametrize("layer", ["conv1", "conv2", "fc1"])
-def test_another_layout_in_memory_changes_rounding_only(layer):
-    images = torch.rand(5, 1, 12, 12)
-    network = Network(Viewed(), images)
-    _, *quick = means_and_gradients(network, layer, images)
-    _, *plain = means_and_gradients(network, layer, images, shortcuts=False)
-    for value, known in zip(quick, plain, strict=True):
-        assert torch.allclose(value, known, rtol=1e-4, atol=1e-6)
-
-
 def test_one_picture_starts_as_many_do():
     for shape in [(1, 5, 5), (3, 6, 5), (7,)]:
         one, _ = noise(shape, 1, seed=5)
@@ -319,54 +203,6 @@ def test_a_memory_limit_changes_rounding_only(model, data):
     assert np.allclose(limited.score, unlimited.score, rtol=1e-4, equal_nan=True)
     with pytest.raises(ValueError, match="memory_limit=0; expected a number of bytes"):
         pictured(model, data[0].double(), memory_limit=0)
-
-
-def test_less_memory_means_smaller_batches_and_then_fewer_workers(data):
-    network = Network(trained(tiny_mlp(), data, steps=1), data[0])
-    layers = {"fc1": 500, "fc2": 500}
-
-    def sizes(memory_limit, workers=2):
-        with evaluating(network.model):
-            return batch_sizes(network, layers, identity, memory_limit, workers)
-
-    assert sizes(None) == sizes(2**30)
-    assert sizes(None).batch == sizes(None, workers=5).batch
-    less = sizes(100_000)
-    assert less.workers == 2
-    assert 1 < less.batch["fc2"] < less.batch["fc1"] < sizes(None).batch["fc1"]
-    assert sizes(1).batch == {"fc1": 1, "fc2": 1}
-    assert sizes(1).workers == 1
-
-
-def peak_of_one_batch(model, layer, limit):
-    """Bytes at the worst moment by torch's own book of what it allocates; of its own thread only,
-    so that the batch is worked on here.
-    """
-    network = Network(model, torch.rand(4, 1, 32, 32))
-    units = next(la.n_units for la in network.layers if la.name == layer)
-    rows = np.stack([np.arange(500), np.zeros(500, dtype=np.int64)], axis=1)
-    group = LayerGroups(layer, rows, np.random.default_rng(0).random((500, units)) < 0.3)
-    with evaluating(model):
-        sizes = batch_sizes(network, {layer: 500}, identity, limit, 1)
-        with torch.profiler.profile(
-            activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
-        ) as profile:
-            batch = next(batches_of(network, [group], 0, sizes))
-            optimise(network, batch, identity)
-    events = profile.profiler.kineto_results.events()
-    steps = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
-    return int(np.cumsum([size for _, size in steps]).max())
-
-
-@pytest.mark.parametrize("layer", ["0", "2", "5"])
-def test_peak_memory_stays_under_its_limit(layer):
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3))
-    model.extend([nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 32, 3), nn.ReLU()])
-    model.extend([nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4)])
-    low, high = (peak_of_one_batch(model, layer, limit * 2**20) for limit in (2, 6))
-    assert 0.3 * 2 * 2**20 < low < 2 * 2**20  # kept, and used
-    assert 0.3 * 6 * 2**20 < high < 6 * 2**20
 
 
 _LUCENT_ITSELF = """
