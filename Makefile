@@ -7,10 +7,10 @@ RUN := $(VENV)/.modviz-run
 DEV := $(VENV)/.modviz-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab fetch networks table study clean
+.PHONY: help demo test lint lab fetch networks table study bench bench-full clean
 
 help: ## say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 demo: $(RUN) ## train a small network, analyse it, write a linked report
 	$(BIN)/python -m modviz demo
@@ -39,6 +39,12 @@ table: $(DEV) ## measure all architectures and write README's table
 study: $(DEV) ## train and measure the paper's networks: hours, goes on where it stopped
 	$(BIN)/python notebooks/reproduction.py
 	$(BIN)/jupyter nbconvert --execute --to html notebooks/02_reproduce_the_paper.ipynb
+
+bench: $(DEV) ## how many times as fast as the plain ways: lesions, partition, pictures (15 minutes)
+	$(BIN)/python -m benchmarks
+
+bench-full: $(DEV) ## the same with VGG-16, ResNet-20, ResNet-50, shuffles, adaptive controls
+	$(BIN)/python -m benchmarks --full
 
 clean: ## remove what the tools leave; the environment stays (rm -rf .venv removes it)
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis test-artifacts

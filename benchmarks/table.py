@@ -34,6 +34,14 @@ class Row:
     target: float
     check: str
 
+    @property
+    def text(self) -> str:
+        """The row as a line of a Markdown table."""
+        return (
+            f"| {self.work} | {self.way} | {self.ratio:.1f}x | {self.target:g}x "
+            f"| {self.baseline_seconds:.3g} s | {self.modviz_seconds:.3g} s | {self.check} |"
+        )
+
 
 def markdown(rows: Iterable[Row]) -> str:
     """The rows as a Markdown table."""
@@ -41,9 +49,5 @@ def markdown(rows: Iterable[Row]) -> str:
         "| work | compared with | ratio | asked | that way | modviz | results |",
         "|---|---|---|---|---|---|---|",
     ]
-    lines += [
-        f"| {r.work} | {r.way} | {r.ratio:.1f}x | {r.target:g}x | {r.baseline_seconds:.3g} s "
-        f"| {r.modviz_seconds:.3g} s | {r.check} |"
-        for r in rows
-    ]
+    lines += [row.text for row in rows]
     return "\n".join(lines)

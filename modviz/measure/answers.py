@@ -25,6 +25,9 @@ from modviz.measure.suffix import Cut, Kernels, Suffix
 
 #: Bytes that pass through the suffixes in one task, so that it neither ends at once nor takes long.
 _TASK_BYTES = 256 * 2**20
+#: How many times the weights are held by quick kernels: folded and in the best order of memory;
+#: and where there is room, also transformed.
+_PREPARED, _LAVISH = 2, 10
 #: Images that a suffix is compared with the model's own operations on.
 _CHECKED = 4
 
@@ -75,12 +78,13 @@ class Answers:
         self._referee = Referee(replay)
         if engine.device.type == "cpu":
             shapes = self.network.shapes
+            weights = sum(p.nbytes for p in self.network.model.parameters())
+            self._kernels.lavish = _LAVISH * weights < engine.memory_limit / 2
+            engine.reserved = weights * (_LAVISH if self._kernels.lavish else _PREPARED)
             self._suffixes = [self._suffix(k, shapes) for k in range(len(engine.plans))]
             for suffix in self._suffixes:
                 if suffix is not None:
                     engine.keep |= suffix.reads
-            # weights with batch norm folded in, and in the order of memory that is quickest
-            engine.reserved = 2 * sum(p.nbytes for p in self.network.model.parameters())
 
     def _suffix(self, index: int, shapes: Mapping[fx.Node, tuple[int, ...]]) -> Suffix:
         plan, engine = self.engine.plans[index], self.engine

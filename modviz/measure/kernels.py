@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody gives it
 from torch import nn
 
+from modviz.measure.winograd import winograd
+
 #: One way to compute a layer: of its input, and of what is added to its output (or None).
 Form = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
@@ -133,10 +135,12 @@ class Kernel:
     Parameters
     ----------
     layer : Affine
+    lavish : bool
+        Whether there is memory for forms that hold the weights several times.
     """
 
-    def __init__(self, layer: Affine) -> None:
-        self.layer = layer
+    def __init__(self, layer: Affine, *, lavish: bool = False) -> None:
+        self.layer, self.lavish = layer, lavish
         self._form: Form | None = None
         self._number: int | None = None
         self._lock = threading.Lock()
@@ -149,7 +153,7 @@ class Kernel:
 
     def form_for(self, layer: Affine, value: torch.Tensor, added: torch.Tensor | None) -> Form:
         """A layer like this one, in the form that was the quickest when it was first asked for."""
-        candidates = forms(layer, value)
+        candidates = forms(layer, value, lasting=layer is self.layer and self.lavish)
         if self._number is None:
             with self._lock:
                 if self._number is None:
@@ -160,6 +164,8 @@ class Kernel:
 def _quickest(candidates: list[Form], value: torch.Tensor, added: torch.Tensor | None) -> int:
     if len(candidates) == 1:
         return 0
+    for form in candidates:
+        form(value, added)  # the first run may prepare weights
     seconds = [_seconds(form, value, added) for form in candidates]
     begin = time.perf_counter()
     for turn in range(_MOST_TRIALS):
@@ -177,8 +183,11 @@ def _seconds(form: Form, value: torch.Tensor, added: torch.Tensor | None) -> flo
     return time.perf_counter() - begin
 
 
-def forms(layer: Affine, value: torch.Tensor) -> list[Form]:
-    """All ways to compute a layer on inputs like `value`; the first is torch's own."""
+def forms(layer: Affine, value: torch.Tensor, *, lasting: bool = False) -> list[Form]:
+    """All ways to compute a layer on inputs like `value`; the first is torch's own.
+
+    Those that take long to prepare and much memory only if the layer is `lasting`.
+    """
     found = [plain(layer)]
     on_one_dnn = (
         value.device.type == "cpu"
@@ -187,7 +196,9 @@ def forms(layer: Affine, value: torch.Tensor) -> list[Form]:
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
     if layer.weight.ndim == 2:
-        return [*found, _linear(layer)] if on_one_dnn and value.ndim == 2 else found
+        return (
+            [*found, _linear(layer, lasting=lasting)] if on_one_dnn and value.ndim == 2 else found
+        )
     if value.ndim == 4 and on_one_dnn:
         found.append(_convolution(layer))
         small = value.shape[2] * value.shape[3]
@@ -196,6 +207,9 @@ def forms(layer: Affine, value: torch.Tensor) -> list[Form]:
             unrolled = _unrolled(layer, value)
             if unrolled is not None:
                 found.append(unrolled)
+        fewer = winograd(layer, value) if lasting else None
+        if fewer is not None:
+            found.append(fewer)
     return found
 
 
@@ -214,9 +228,11 @@ def plain(layer: Affine) -> Form:
     return run
 
 
-def _linear(layer: Affine) -> Form:
+def _linear(layer: Affine, *, lasting: bool) -> Form:
     operation = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - torch.compile's own
     weight, bias = layer.weight.contiguous(), layer.bias
+    if lasting:
+        weight = torch.ops.mkldnn._reorder_linear_weight(weight, None)  # noqa: SLF001
     after = "relu" if layer.relu else "none"
 
     def run(value: torch.Tensor, added: torch.Tensor | None) -> torch.Tensor:
@@ -267,7 +283,7 @@ def _unrolled(layer: Affine, value: torch.Tensor) -> Form | None:
                         matrix[y, x, :, from_y, from_x] = taps
     bias = None if layer.bias is None else layer.bias.repeat(high * wide)
     flat = Affine(matrix.reshape(high * wide * units, -1), bias, {}, layer.relu)
-    product = _linear(flat)
+    product = _linear(flat, lasting=True)
 
     def run(value: torch.Tensor, added: torch.Tensor | None) -> torch.Tensor:
         rows = value.permute(0, 2, 3, 1).reshape(len(value), -1)

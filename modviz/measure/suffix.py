@@ -23,7 +23,7 @@ from modviz.measure.replay import Env, Replay
 from modviz.measure.steps import Intact, Stage, Step, Values, staged
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Kernels:
     """What the suffixes of a network share.
 
@@ -33,10 +33,13 @@ class Kernels:
         Layers in their quickest form, by the operations that they stand for.
     folds : dict
         Layers with batch norm folded into them, likewise.
+    lavish : bool
+        Whether there is memory for forms that hold the weights several times.
     """
 
     ready: dict[tuple[fx.Node, ...], Kernel] = field(default_factory=dict)
     folds: dict[tuple[fx.Node, ...], Affine | None] = field(default_factory=dict)
+    lavish: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +191,10 @@ class Suffix:
         first = fusion.source in self._cuts and fusion.source not in self._later_cuts
         if first and self._in_columns(fusion):
             return self._difference(fusion, Kernel(fusion.layer))
-        kernel = self._kernels.ready.setdefault(fusion.nodes, Kernel(fusion.layer))
+        ready = self._kernels.ready
+        if fusion.nodes not in ready:
+            ready[fusion.nodes] = Kernel(fusion.layer, lavish=self._kernels.lavish)
+        kernel = ready[fusion.nodes]
         source, added = fusion.source, fusion.added
 
         def run(value: Values) -> torch.Tensor:
