@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from benchmarks import features, lesions, partition
+from benchmarks import adaptive, features, lesions, partition
 from benchmarks.table import Row, markdown
 from benchmarks.timing import ROUNDS, machine
 
@@ -22,6 +22,7 @@ def main() -> None:
     stages = [lesions.rows, partition.rows, features.rows]
     if given.full:
         stages += [lesions.full_rows, partition.full_rows, features.full_rows]
+        stages.append(adaptive.full_rows)
     for stage in stages:
         rows = stage(given.rounds)
         for row in rows:

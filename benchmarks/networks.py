@@ -77,12 +77,14 @@ def settled(model: nn.Module, shape: tuple[int, ...] = (3, 32, 32)) -> nn.Module
     return model.eval()
 
 
-def trained(kind: str, *, epochs: int = 1) -> tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]]:
-    """modviz's example network ``"mlp"`` or ``"cnn"`` after a short training, and test images.
+def trained(
+    kind: str, *, epochs: int = 1, **options: float
+) -> tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]]:
+    """The example network ``"mlp"`` or ``"cnn"`` after a short training, and test images.
 
     On Fashion-MNIST where it is installed, else on random images of the same shape.
     """
-    model = getattr(examples, kind)()
+    model = getattr(examples, kind)(**options)
     try:
         train, test = examples.fashion_mnist()
     except FileNotFoundError:

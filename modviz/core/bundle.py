@@ -83,6 +83,7 @@ def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
         header["lesions_n_images"] = analysis.lesions.n_images
         header["lesions_has_change_error"] = analysis.lesions.change_error is not None
         rule = analysis.lesions.rule
+        header["lesions_near_ties"] = analysis.lesions.near_ties
         header["lesions_rule"] = None if rule is None else asdict(rule)
     if analysis.top_images is not None:
         header["top_images_n_images"] = analysis.top_images.n_images
@@ -163,7 +164,9 @@ def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
             **named,
             n_images=header["lesions_n_images"],
             change_error=error,
-            rule=_rule_in(header.get("lesions_rule")),  # the first files have no rules
+            # the first files have no rules, and did not count ties
+            rule=_rule_in(header.get("lesions_rule")),
+            near_ties=header.get("lesions_near_ties", 0),
         )
     if header["features"]:
         features = FeatureResults(

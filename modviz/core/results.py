@@ -126,6 +126,9 @@ class LesionResults(Results):
         would give another; from the images that the lesion turned right or wrong.
     rule : SequentialRule, or None
         How many controls each subcluster gets; None = R for all.
+    near_ties : int
+        Answers, of all images under all lesions, whose two largest scores are so near that rounding
+        alone could turn them; they were decided in double precision.
     """
 
     intact: Floats
@@ -134,6 +137,7 @@ class LesionResults(Results):
     n_images: int
     change_error: Floats | None = None
     rule: SequentialRule | None = None
+    near_ties: int = 0
 
     @cached_property
     def draws(self) -> Integers:

@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import fx
 
+from modviz.measure.passes import Batch, integers
 from modviz.measure.referee import Referee, near_ties
 from modviz.measure.replay import Replay
-from modviz.measure.silencing import Batch, Engine, integers
+from modviz.measure.silencing import Engine
 from modviz.measure.steps import Intact
 from modviz.measure.suffix import Cut, Kernels, Suffix
 

@@ -21,10 +21,11 @@ from modviz.core.controls import LayerGroups
 from modviz.core.settings import one_of
 from modviz.measure.answers import Answers
 from modviz.measure.data import LabelledData
-from modviz.measure.guard import evaluating, worker_pool
+from modviz.measure.guard import evaluating, shared, worker_pool
 from modviz.measure.network import Network
+from modviz.measure.passes import Batch
 from modviz.measure.remote import Workers
-from modviz.measure.silencing import Batch, Engine, shared
+from modviz.measure.silencing import Engine
 from modviz.measure.suffix import Kernels
 
 Ints = NDArray[np.int64]

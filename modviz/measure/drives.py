@@ -20,6 +20,7 @@ from torch import fx, nn
 from modviz.measure.layout import layouts
 from modviz.measure.network import Network
 from modviz.measure.ops import BATCH_NORM_FUNCTIONS, BATCH_NORMS, LAYERS, function_name
+from modviz.measure.products import Products, linear
 from modviz.measure.replay import Env, Replay
 
 #: Bytes that the weights of the sums may take; a larger matrix would cost more than it saves.
@@ -40,8 +41,9 @@ class Means:
     network : Network
     layer : str
     shortcuts : bool
-        Whether to use the closed form of convolutions and a quicker layout in memory where they
-        apply. Without them every operation runs as the model has it; results differ by rounding.
+        Whether to use the closed form of convolutions, a quicker layout in memory and quicker
+        matrix products where they apply. Without them every operation runs as the model has it;
+        results differ by rounding.
 
     Attributes
     ----------
@@ -69,6 +71,8 @@ class Means:
             else:
                 self._module = None
         self._layouts = layouts(replay, self._nodes) if shortcuts else {}
+        if shortcuts and type(replay) is Replay:
+            self._replay = Products(replay, self._nodes)
 
     @property
     def in_closed_form(self) -> bool:
@@ -95,7 +99,7 @@ class Means:
         if isinstance(module, nn.Linear):
             between = tuple(range(1, read.ndim - 1))
             mean = read.mean(dim=between, keepdim=True) if between else read
-            return F.linear(mean, module.weight, module.bias)
+            return linear(mean, module.weight, module.bias)
         conv = cast(nn.Conv2d, module)  # or 1-d or 3-d: all have what is read here
         sizes = read.shape[2:]
         taps = math.prod(conv.kernel_size)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
+
+from modviz.core.progress import Cancelled
+
+Result = TypeVar("Result")
 
 #: Which thread holds which model (by id), and the models that this thread holds.
 _HOLDERS: dict[int, int] = {}
@@ -74,14 +78,18 @@ def worker_pool(
     """Threads that share the work on a model, and how many they are.
 
     On a CPU every torch operation then uses one thread: many small ones side by side are quicker
-    than one after the other with all threads. A GPU gets a single worker.
+    than one after the other with all threads. A GPU gets a single worker, and whole float32
+    numbers: the short ones that some multiply by default would give other answers than a CPU.
     """
     before = torch.get_num_threads()
     on_cpu = device.type == "cpu"
     n_workers = (workers or before) if on_cpu else 1
     each = 1 if on_cpu else before
     torch.set_num_threads(each)
+    short = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     try:
+        if device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         # a new thread does not take over this setting by itself: its matrix products would start
         # threads of their own, which wait for each other on a busy machine
         with ThreadPoolExecutor(
@@ -90,3 +98,22 @@ def worker_pool(
             yield pool, n_workers
     finally:
         torch.set_num_threads(before)
+        if device.type == "cuda":
+            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = short
+
+
+def shared(
+    tasks: Iterator[Callable[[], Result]],
+    pool: ThreadPoolExecutor,
+    cancel: threading.Event | None,
+) -> Iterator[Result]:
+    """Run tasks in the pool; whatever ends the loop, none of them goes on."""
+    futures = [pool.submit(task) for task in tasks]
+    try:
+        for future in as_completed(futures):
+            if cancel is not None and cancel.is_set():
+                raise Cancelled
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()

@@ -144,5 +144,6 @@ def results_of(
         controls=accuracy[:, 1:],
         n_images=int(counts.images.sum()),
         change_error=np.where(tested, error, np.nan),
+        near_ties=counts.near_ties,
     )
     return results, present

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import torch
+
 #: Share of the memory that is free when a measurement begins, and the most that is of use.
 _SHARE, _MOST = 0.25, 2 * 2**30
 
@@ -15,13 +17,16 @@ LEAST = 16 * 2**20
 _UNKNOWN = 4 * 2**30
 
 
-def default_limit() -> int:
+def default_limit(device: torch.device) -> int:
     """Bytes that a measurement may take for its own values unless told otherwise."""
-    return int(min(_MOST, _SHARE * free_bytes()))
+    most = _MOST if device.type == "cpu" else 4 * _MOST
+    return int(min(most, _SHARE * free_bytes(device)))
 
 
-def free_bytes() -> int:
-    """Memory that this process can still take, in bytes: of the machine, or of its container."""
+def free_bytes(device: torch.device) -> int:
+    """Memory that is left on a device, in bytes; on a CPU that of the machine or its container."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
     known = [value for value in (_of_machine(), _of_container()) if value is not None]
     return min(known, default=_UNKNOWN)
 

@@ -25,10 +25,11 @@ from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
 from modviz.core.settings import Settings
 from modviz.measure.data import LabelledData
-from modviz.measure.guard import worker_pool
+from modviz.measure.guard import shared, worker_pool
 from modviz.measure.network import Network
+from modviz.measure.passes import Batch, Stack, integers
 from modviz.measure.reporter import Reporter
-from modviz.measure.silencing import Batch, Engine, Plan, Stack, integers, shared
+from modviz.measure.silencing import Engine, Plan
 
 #: Where a subcluster's groups stand in the masks of a plan: number of the plan, its first row.
 _Place = tuple[int, int]

@@ -16,7 +16,7 @@ from torch import fx, nn
 from modviz.measure.replay import Env, Replay
 
 #: Scores nearer than this, relative to the largest of the image, count as a near tie. Rounding
-#: moved no score of the benchmark's networks by more than a thirtieth of it.
+#: moved no score of the benchmark's networks by more than a thirteenth of it.
 NEAR = 2.0**-14
 
 #: Images at once in double precision.

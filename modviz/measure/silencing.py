@@ -9,11 +9,10 @@ way than a full pass would, it is only not computed twice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,18 +20,19 @@ from numpy.typing import NDArray
 from torch import fx, nn
 
 from modviz.core.controls import LayerGroups
-from modviz.core.progress import Cancelled
 from modviz.measure.data import LabelledData
 from modviz.measure.means import unit_means
 from modviz.measure.memory import default_limit
 from modviz.measure.network import Network, device_of
+from modviz.measure.passes import Batch, Stack, integers
 from modviz.measure.replay import Env
 from modviz.measure.trace import NetworkError
 
 #: Bytes of one stacked tensor: large enough for fast matrix products, small enough for caches.
 _STACK_BYTES = 16 * 2**20
 
-Result = TypeVar("Result")
+#: From how many lesions on a batch has to be large, so that what each costs by itself is little.
+_MANY_LESIONS = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,40 +44,6 @@ class Plan:
     reads: frozenset[fx.Node]  # values of the intact run that these read, cuts included
     rows: NDArray[np.int64]  # (jobs, 2): subcluster, and 0 = itself or 1 + control
     masks: torch.Tensor  # (jobs, units), True = silenced
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """One batch of images after its intact pass."""
-
-    inputs: torch.Tensor
-    env: Env
-    one_hot: torch.Tensor  # (images, classes)
-    labels: torch.Tensor
-    was_right: torch.Tensor  # (images,), 1 = right without a lesion
-    images: NDArray[np.int64]  # (classes,)
-    intact: NDArray[np.int64]  # (classes,)
-
-    def part(self, network: Network, images: slice) -> Batch:
-        """Some images of the batch; counts stay those of all of them."""
-        env = {node: network.part(node, value, images) for node, value in self.env.items()}
-        return replace(
-            self,
-            inputs=self.inputs[images],
-            env=env,
-            one_hot=self.one_hot[images],
-            labels=self.labels[images],
-            was_right=self.was_right[images],
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Stack:
-    """Copies of a batch, a lesion each, one after the other along the first dimension."""
-
-    output: torch.Tensor  # (lesions, images, classes)
-    values: Env = field(default_factory=dict)  # what was kept for a second lesion
-    silenced: dict[fx.Node, torch.Tensor] = field(default_factory=dict)  # (lesions, units) a cut
 
 
 class Engine:
@@ -116,7 +82,7 @@ class Engine:
     ) -> None:
         self.network, self.replay = network, network.replay
         self.device = device_of(network.model)
-        self.memory_limit = default_limit() if memory_limit is None else memory_limit
+        self.memory_limit = default_limit(self.device) if memory_limit is None else memory_limit
         self._given = list(groups), lesion
         self.plans = [self._plan(some, lesion) for some in self._given[0]]
         self.n_jobs = sum(len(plan.rows) for plan in self.plans)
@@ -178,7 +144,8 @@ class Engine:
         # beside what is kept: the intact pass, and what each worker has at hand
         needed = kept + 4 * self.network.bytes_per_image
         fits = max(1, (self.memory_limit - self.reserved) // max(1, needed))
-        wanted = 1024 if n_images is None else int(np.clip(np.ceil(n_images / 10), 64, 1024))
+        least = 64 if self.n_jobs < _MANY_LESIONS else 512  # small batches cost them more
+        wanted = 1024 if n_images is None else int(np.clip(np.ceil(n_images / 10), least, 1024))
         return min(fits, wanted)
 
     def measure_fills(
@@ -293,7 +260,8 @@ class Engine:
         if not all(self._stacks(index, batch) for index in plans):
             return 1
         per_copy = max(1, self.network.bytes_per_image * len(batch.labels))
-        return max(1, _STACK_BYTES // per_copy)
+        most = _STACK_BYTES if self.device.type == "cpu" else self.memory_limit // 8
+        return max(1, most // per_copy)
 
     def _stacks(self, index: int, batch: Batch) -> bool:
         """Whether several lesions may share a batch: not if the model fixed its batch size."""
@@ -310,25 +278,3 @@ class Engine:
                 same = False
             self._stackable[index] = same
         return self._stackable[index]
-
-
-def integers(counts: torch.Tensor) -> NDArray[np.int64]:
-    """Whole numbers that were counted in floating point."""
-    return np.asarray(counts.round().long().cpu().numpy(), dtype=np.int64)
-
-
-def shared(
-    tasks: Iterator[Callable[[], Result]],
-    pool: ThreadPoolExecutor,
-    cancel: threading.Event | None,
-) -> Iterator[Result]:
-    """Run tasks in the pool; whatever ends the loop, none of them goes on."""
-    futures = [pool.submit(task) for task in tasks]
-    try:
-        for future in as_completed(futures):
-            if cancel is not None and cancel.is_set():
-                raise Cancelled
-            yield future.result()
-    finally:
-        for future in futures:
-            future.cancel()

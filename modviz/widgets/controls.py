@@ -27,6 +27,7 @@ _LABEL = {"description_width": "100px"}
 #: What the selectors show for each choice of `modviz.core.settings`.
 EDGES = {"weights": "weights", "activations": "activations"}
 SCOPES = {"global": "all layers together", "local": "each layer by itself"}
+DRAWS = {"fixed": "all of them", "adaptive": "as many as a verdict needs"}
 NORMS = {"l1": "L1: sum", "induced": "induced, as the authors", "l2": "L2"}
 
 
@@ -115,6 +116,7 @@ class RunControls:
             description="Controls per subcluster",
             style=_LABEL,
         )
+        self.controls = _choice("Draw", DRAWS, start.controls, "How many controls a lesion gets")
         self.features = w.ToggleButtons(
             options=[("on", True), ("off", False)],
             value=bool(start.features),
@@ -138,7 +140,7 @@ class RunControls:
         self.run.add_class("modviz-primary")
         self.bar = w.FloatProgress(0, min=0, max=1)
         self.message = _html(name="modviz-note")
-        self._settings = [self.n_clusters, self.n_controls, self.features, self.seed]
+        self._settings = [self.n_clusters, self.n_controls, self.controls, self.features, self.seed]
         self._graph = [self.edges, self.scope]
         if any(layer.kind.startswith("conv") for layer in hidden):
             self._graph.append(self.kernel_norm)  # elsewhere there is nothing that it changes
@@ -165,6 +167,7 @@ class RunControls:
             _section(
                 _html("Tests", "modviz-header"),
                 self.n_controls,
+                self.controls,
                 self.features,
                 self.n_image_controls,
                 self.seed,
@@ -235,6 +238,7 @@ class RunControls:
         return chosen | {
             "n_clusters": self.n_clusters.value,
             "n_controls": self.n_controls.value,
+            "controls": self.controls.value,
             "n_image_controls": self.n_image_controls.value,
             "features": self.features.value,
             "seed": self.seed.value,
@@ -268,6 +272,8 @@ def fixed_settings(analysis: Analysis) -> Any:
         for key, word in (("n_clusters", "clusters"), ("n_controls", "controls"))
         if key in settings
     ]
+    if settings.get("controls") == "adaptive":
+        words.append("drawn as needed")
     if settings.get("edges") == "activations":
         words.append("edges of activations")
     if settings.get("scope") == "local":

@@ -196,10 +196,11 @@ def test_batches_fit_the_memory(data):
 
 
 def test_the_default_is_a_part_of_what_is_free(tmp_path, monkeypatch):
-    assert memory.LEAST < memory.default_limit() <= 2 * 2**30
+    here = torch.device("cpu")
+    assert memory.LEAST < memory.default_limit(here) <= 2 * 2**30
     monkeypatch.setattr(memory, "_of_container", lambda: 400)
-    assert memory.free_bytes() == 400
-    assert memory.default_limit() == 100
+    assert memory.free_bytes(here) == 400
+    assert memory.default_limit(here) == 100
 
 
 #: A network whose values are large, measured in a process of its own: how far its memory rises
@@ -219,7 +220,7 @@ def held(what):
 
 model = nn.Sequential(nn.Conv2d(3, 48, 3, padding=1), nn.ReLU(), nn.Conv2d(48, 48, 3, padding=1),
     nn.BatchNorm2d(48), nn.ReLU(), nn.MaxPool2d(4), nn.Flatten(), nn.Linear(48 * 24 * 24, 10))
-images, labels = torch.rand(300, 3, 96, 96), torch.arange(300) % 10
+images, labels = torch.rand(120, 3, 96, 96), torch.arange(120) % 10
 network, data = Network(model, images[:2]), LabelledData((images, labels))
 groups = groups_of(network, n_controls=1)
 before = held("VmRSS")

@@ -90,6 +90,7 @@ def test_a_run_goes_from_empty_through_running_to_complete(
             "scope": "global",
             "n_controls": 3,
             "n_image_controls": 3,
+            "controls": "fixed",
             "lesion": "weights",
             "features": True,
             "seed": 0,
@@ -197,6 +198,7 @@ def test_settings_follow_the_controls(runs: Any, model: Any, make_analysis: Make
     controls.n_clusters.value = 5
     controls.edges.value, controls.scope.value = "activations", "local"
     controls.n_controls.value = 10  # image controls never exceed it
+    controls.controls.value = "adaptive"
     controls.features.value = False
     settings = controls.settings()
     assert settings == {
@@ -206,6 +208,7 @@ def test_settings_follow_the_controls(runs: Any, model: Any, make_analysis: Make
         "scope": "local",
         "n_controls": 10,
         "n_image_controls": 10,
+        "controls": "adaptive",
         "features": False,
         "seed": 3,
     }
