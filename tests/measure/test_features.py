@@ -15,8 +15,9 @@ import modviz
 from modviz.core.analysis import size_rule
 from modviz.core.controls import draw_controls, masks
 from modviz.measure.features import measure_features, picture_shape
+from modviz.measure.guard import evaluating
 from modviz.measure.network import Network
-from modviz.measure.optimise import noise
+from modviz.measure.optimise import Batch, noise, optimise
 from tests.measure.small import left_alone, tiny_mlp, trained
 
 
@@ -245,3 +246,22 @@ def test_a_picture_is_the_one_that_lucent_renders_by_itself(data):
     rendered = np.array(done.stdout.split(), dtype=float).reshape(4, 4, 1)
     # alone or in a batch: float32 products round differently, and 64 steps of Adam add that up
     assert np.abs(rendered - results.images[rows[0]]).max() < 0.02
+
+
+@pytest.mark.parametrize("layer", ["fc1", "fc3"])
+def test_quick_matrix_products_give_the_pictures_of_the_plain_ones(layer):
+    model = modviz.examples.mlp((1, 16, 16), width=128, depth=3).eval()
+    network = Network(model, torch.rand(2, 1, 16, 16))
+    masks = (torch.rand(160, 128, generator=torch.Generator().manual_seed(0)) < 0.1).float()
+    rows = np.stack([np.arange(160), np.zeros(160, dtype=int)], axis=1)
+    made = []
+    for shortcuts in (True, False):
+        batch = Batch(layer, rows, masks, *noise((1, 16, 16), 160, seed=0), at_once=160)
+        with left_alone(model), evaluating(model):
+            made.append(optimise(network, batch, identity, shortcuts=shortcuts))
+    quick, plain = made
+    differs = (quick.pictures - plain.pictures).abs().flatten(1).amax(dim=1)
+    # rounding may carry a picture over a ReLU's corner, with either kind of product
+    assert (differs < 1e-5).double().mean() > 0.9
+    assert plain.pictures.std() > 0.1
+    assert np.allclose(quick.score, plain.score, rtol=1e-2)
