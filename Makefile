@@ -7,7 +7,7 @@ RUN := $(VENV)/.modviz-run
 DEV := $(VENV)/.modviz-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab fetch networks table study bench bench-full clean
+.PHONY: help demo test lint lab fetch networks table study bench bench-full limits clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -45,6 +45,10 @@ bench: $(DEV) ## how many times as fast as the plain ways: lesions, partition, p
 
 bench-full: $(DEV) ## the same with VGG-16, ResNet-20, ResNet-50, shuffles, adaptive controls
 	$(BIN)/python -m benchmarks --full
+
+limits: $(DEV) ## the work no exact method avoids, the machine's rates, and where each stage's time goes
+	$(BIN)/python -m benchmarks.limits
+	$(BIN)/python -m benchmarks.profiles
 
 clean: ## remove what the tools leave; the environment stays (rm -rf .venv removes it)
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis test-artifacts

@@ -119,13 +119,13 @@ class Work:
         return next(s for s in self.partition.subclusters if s.layer == layer)
 
     def differences(
-        self, chosen: Iterable[Subcluster], ours: FeatureResults
+        self, chosen: Iterable[Subcluster], made: dict[str, FeatureResults]
     ) -> tuple[list[float], list[float]]:
         """How far pixels and scores of each of some subclusters are from Lucent's, at most."""
         pixels, scores = [], []
         for subcluster in chosen:
             at = self.partition.subclusters.index(subcluster)
-            theirs = self.official(subcluster)
+            ours, theirs = made[subcluster.layer], self.official(subcluster)
             pixels.append(float(np.abs(theirs - ours.images[at]).max()))
             given = torch.from_numpy(theirs.transpose(2, 0, 1)[None])
             values: list[torch.Tensor] = []
@@ -155,9 +155,19 @@ def with_threads(n: int, work: Callable[[], object]) -> Callable[[], object]:
     return way
 
 
-def timed(work: Work, rounds: int, *, by_layer: bool) -> tuple[Times, int]:
-    """Seconds in both manners, and Lucent's threads: one or all of torch's, as is quicker."""
+def timed(
+    work: Work, rounds: int, *, by_layer: bool
+) -> tuple[Times, int, dict[str, FeatureResults]]:
+    """Seconds in both manners, Lucent's threads, and modviz's pictures of each layer.
+
+    Lucent has one thread or all of torch's, as is quicker.
+    """
     layers = list(work.case.places)
+
+    made: dict[str, FeatureResults] = {}
+
+    def modviz(chosen: list[str]) -> Callable[[], object]:
+        return lambda: made.update(dict.fromkeys(chosen, work.modviz(chosen)))
 
     def lucent(layer: str, n: int) -> Callable[[], object]:
         return with_threads(n, lambda: work.official(work.first(layer)))
@@ -169,10 +179,10 @@ def timed(work: Work, rounds: int, *, by_layer: bool) -> tuple[Times, int]:
     for layer in layers:
         ways[f"official {layer}"] = lucent(layer, threads)
         if by_layer:
-            ways[f"modviz {layer}"] = lambda layer=layer: work.modviz([layer])
+            ways[f"modviz {layer}"] = modviz([layer])
     if not by_layer:
-        ways["modviz"] = lambda: work.modviz(layers)
-    return interleaved(ways, rounds), threads
+        ways["modviz"] = modviz(layers)
+    return interleaved(ways, rounds), threads, made
 
 
 def compared(case: Case, rounds: int, target: float, *, mean_of_layers: bool = False) -> list[Row]:
@@ -188,7 +198,8 @@ def compared(case: Case, rounds: int, target: float, *, mean_of_layers: bool = F
         Whether `target` is for the mean over layers of each one's ratio: a row more; layers are
         then timed one after the other. Else all layers are done in one call.
     """
-    times, threads = timed(Work(case), rounds, by_layer=mean_of_layers)
+    work = Work(case)
+    times, threads, pictures = timed(work, rounds, by_layer=mean_of_layers)
     layers = list(case.places)
 
     def total(way: str) -> list[float]:
@@ -201,7 +212,7 @@ def compared(case: Case, rounds: int, target: float, *, mean_of_layers: bool = F
     workers = torch.get_num_threads()
     note = f"Lucent timed on one picture a layer, {threads} thread(s); modviz with {workers}"
     seconds = median(official), median(modviz)
-    check = f"{differences(case)}; {note}"
+    check = f"{differences(work, pictures)}; {note}"
     asked = 0 if mean_of_layers else target
     made = [Row(size, "official", ratio, *seconds, asked, check)]
     if mean_of_layers:
@@ -214,16 +225,16 @@ def compared(case: Case, rounds: int, target: float, *, mean_of_layers: bool = F
     return made
 
 
-def differences(case: Case) -> str:
+def differences(single: Work, made: dict[str, FeatureResults]) -> str:
     """In words, how far pictures and scores are from Lucent's from the same noise.
 
-    In float32 every subcluster's, optimised together with all others as when timed: rounding may
-    carry a picture to the other side of a ReLU's corner, in whatever library computes it. In
-    float64 the first of each layer.
+    In float32 every subcluster's as it was made when timed: rounding may carry a picture to the
+    other side of a ReLU's corner, in whatever library computes it. In float64 the first of each
+    layer.
     """
-    single = Work(case)
+    case = single.case
     chosen = [s for s in single.partition.subclusters if s.layer in case.places]
-    pixels, scores = single.differences(chosen, single.modviz(case.places))
+    pixels, scores = single.differences(chosen, made)
     near = sum(p < NEAR for p in pixels)
     said = (
         f"float32: {near} of {len(pixels)} pictures within {NEAR:.0e} of Lucent's, all within "
@@ -237,7 +248,7 @@ def differences(case: Case) -> str:
         firsts = [double.first(layer) for layer in case.places]
         one_control = {layer: drawn[:1] for layer, drawn in double.controls.items()}
         ours = double.pictures([s in firsts for s in double.partition.subclusters], one_control)
-        pixels, scores = double.differences(firsts, ours)
+        pixels, scores = double.differences(firsts, dict.fromkeys(case.places, ours))
     finally:
         torch.set_default_dtype(torch.float32)
         case.model.float()

@@ -201,13 +201,14 @@ def billion(reached: float, read: float, products: float) -> Iterator[str]:
         ("an image, intact", whole / GIGA, "Gflop"),
         ("lesions", n_lesions, ""),
         ("left for each lesion of an image", left / GIGA, "Gflop"),
-        (f"all lesions at {reached:,.0f} Gflop/s, as measured here", total / reached / 86400, "d"),
-        (f"all lesions at {GPU_FLOPS:,.0f} Gflop/s, a GPU", total / GPU_FLOPS / 86400, "d"),
-        ("edges of the graph", edges / 1e9, "1e9"),
+        (f"all lesions at {reached:,.0f} Gflop/s, as here", total / reached / 86400, "days"),
+        (f"all lesions at {GPU_FLOPS:,.0f} Gflop/s, assumed", total / GPU_FLOPS / 86400, "days"),
+        ("edges of the graph, billions", edges / 1e9, ""),
         ("graph in double, and in single for the solver", 12 * edges / GIGA, "GB"),
         (f"{products:.0f} products at {read:.0f} GB/s", products * 8 * edges / GIGA / read, "s"),
     ):
-        yield f"| {name} | " + " | ".join(f"{v:,.3g} {unit}".strip() for v in values) + " |"
+        shown = [f"{v:,.0f} {unit}" if v >= 1000 else f"{v:.3g} {unit}" for v in values]
+        yield f"| {name} | {' | '.join(shown)} |".replace("  ", " ")
 
 
 def main() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
+from benchmarks.timing import interleaved
+from modviz import examples
 from modviz.core.threads import one_blas_thread
 from modviz.measure.guard import worker_pool
 
@@ -84,3 +87,30 @@ def rates() -> dict[str, tuple[float, float]]:
         name: (rate(work, each, 1) / GIGA, rate(work, each, 2) / GIGA)
         for name, (work, each) in kernels().items()
     }
+
+
+def threads() -> Iterator[str]:
+    """Passes of 2,000 images through the MLP with one and with two threads in every operation."""
+    model, images = examples.mlp().eval(), torch.rand(2000, 1, 28, 28)
+
+    def passes(n: int, size: int) -> Callable[[], None]:
+        def run() -> None:
+            torch.set_num_threads(n)
+            with torch.no_grad():
+                for some in images.split(size):
+                    model(some)
+
+        return run
+
+    before = torch.get_num_threads()
+    for size in (32, 1000):
+        times = interleaved({str(n): passes(n, size) for n in (1, 2)})
+        for n in (1, 2):
+            yield f"| {size} images at once, {n} | {1000 * times.median(str(n)):.0f} ms |"
+    torch.set_num_threads(before)
+
+
+if __name__ == "__main__":
+    print(f"load {os.getloadavg()[0]:.1f}\n\n| threads | median of 5 |\n|---|--:|")
+    for line in threads():
+        print(line)

@@ -25,7 +25,7 @@ from modviz.core.pictures import reduced
 from modviz.core.progress import Cancelled
 from modviz.measure.data import LabelledData
 from modviz.measure.features import picture_shape, shown, unit_drives
-from modviz.measure.guard import evaluating
+from modviz.measure.guard import evaluating, worker_pool
 from modviz.measure.network import Network, device_of
 from modviz.measure.trace import NetworkError
 
@@ -155,7 +155,8 @@ def measure_top_images(
     size = min(_MOST_IMAGES, max(1, _BATCH_BYTES // max(1, network.bytes_per_image)))
     counts = np.zeros(network.n_classes, dtype=np.int64)
     done = 0
-    with evaluating(network.model), torch.no_grad():
+    alone = worker_pool(device_of(network.model), 1)  # many threads an operation wait for another
+    with evaluating(network.model), alone, torch.no_grad():
         for images, labels in data.batches(size, network.n_classes, seed=None):
             if cancel is not None and cancel.is_set():
                 raise Cancelled

@@ -1,7 +1,7 @@
 """Linear layers and convolutions in their quickest form on this processor.
 
 A layer can be computed in several ways whose results differ by rounding only: by torch's own call,
-by oneDNN's with what follows fused into it and channels last in memory, or, where maps are hardly
+by oneDNN's with a sum fused into it and channels last in memory, or, where maps are hardly
 larger than nothing, unrolled into one matrix. Which is quickest depends on processor and shape, so
 each form is tried once on real values and the quickest stays.
 """
@@ -233,13 +233,14 @@ def _linear(layer: Affine, *, lasting: bool) -> Form:
     weight, bias = layer.weight.contiguous(), layer.bias
     if lasting:
         weight = torch.ops.mkldnn._reorder_linear_weight(weight, None)  # noqa: SLF001
-    after = "relu" if layer.relu else "none"
 
     def run(value: torch.Tensor, added: torch.Tensor | None) -> torch.Tensor:
+        out: torch.Tensor
         if added is None:
-            return operation(value, weight, bias, after, [], "")  # type: ignore[no-any-return]
-        out: torch.Tensor = operation.binary(value, added, weight, bias, "add")
-        return out.relu_() if layer.relu else out
+            out = operation(value, weight, bias, "none", [], "")
+        else:
+            out = operation.binary(value, added, weight, bias, "add")
+        return out.relu_() if layer.relu else out  # oneDNN's own turns NaN into 0
 
     return run
 
@@ -248,15 +249,17 @@ def _convolution(layer: Affine) -> Form:
     operation = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001 - torch.compile's own
     weight = layer.weight.contiguous(memory_format=torch.channels_last)
     given = [layer.options[name] for name in ("padding", "stride", "dilation", "groups")]
-    alone = (*given, "relu" if layer.relu else "none", [], "")
-    with_sum = (*given, "add", 1.0, "relu" if layer.relu else None, [], "")
+    alone, with_sum = (*given, "none", [], ""), (*given, "add", 1.0, None, [], "")
 
     def run(value: torch.Tensor, added: torch.Tensor | None) -> torch.Tensor:
         value = value.contiguous(memory_format=torch.channels_last)
+        out: torch.Tensor
         if added is None:
-            return operation(value, weight, layer.bias, *alone)  # type: ignore[no-any-return]
-        added = added.contiguous(memory_format=torch.channels_last)
-        return operation.binary(value, added, weight, layer.bias, *with_sum)  # type: ignore[no-any-return]
+            out = operation(value, weight, layer.bias, *alone)
+        else:
+            added = added.contiguous(memory_format=torch.channels_last)
+            out = operation.binary(value, added, weight, layer.bias, *with_sum)
+        return out.relu_() if layer.relu else out  # oneDNN's own turns NaN into 0
 
     return run
 

@@ -137,3 +137,17 @@ def test_a_kernel_keeps_the_form_that_was_quickest(monkeypatch):
             kernel(value), F.linear(value, layer.weight, layer.bias), rtol=1e-4, atol=1e-5
         )
     assert len(tried) == 1
+
+
+def test_not_a_number_stays_what_it_is():
+    """ReLU of NaN is NaN; a form that gave 0 would change answers."""
+    for module, shape in ((nn.Linear(4, 3), (2, 4)), (nn.Conv2d(4, 3, 3, padding=1), (2, 4, 5, 5))):
+        layer = affine(module.requires_grad_(False))
+        layer = Affine(layer.weight, layer.bias, layer.options, relu=True)
+        value = torch.randn(shape)
+        value[1] = torch.nan
+        for form in forms(layer, value):
+            for added in (None, torch.zeros_like(module(value))):
+                out = form(value, added)
+                assert out[0].isfinite().all()
+                assert out[1].isnan().all()
