@@ -94,33 +94,49 @@ class Answers:
         return Suffix(engine.replay, shapes, cuts, self._kernels)
 
     def prepare(self, batch: Batch) -> None:
-        """Lay out a batch for the suffixes; on the first one find their quickest kernels."""
-        if not any(self._suffixes):
-            return
+        """Lay out a batch for the suffixes; on the first one see which of them can be used."""
+        if not self._checked:
+            self._checked = True
+            few = batch.part(self.network, slice(0, min(_CHECKED, len(batch.labels))))
+            expected = [
+                None if suffix is None else self._expected(index, few)
+                for index, suffix in enumerate(self._suffixes)
+            ]
+            self._lay_out(batch, torch.channels_last)
+            self._suffixes = [self._if_right(k, batch, e) for k, e in enumerate(expected)]
+            if not all(self._suffixes):  # the model's own operations may mind the layout
+                self._lay_out(batch, torch.contiguous_format)
+        elif self._suffixes and all(self._suffixes):
+            self._lay_out(batch, torch.channels_last)
+
+    def _lay_out(self, batch: Batch, layout: torch.memory_format) -> None:
         sources = frozenset().union(*(s.sources for s in self._suffixes if s is not None))
         for node, value in batch.env.items():
             if isinstance(value, torch.Tensor) and value.ndim == 4 and node not in sources:
-                batch.env[node] = value.contiguous(memory_format=torch.channels_last)
-        if not self._checked:
-            self._checked = True
-            self._suffixes = [self._if_right(k, batch) for k in range(len(self._suffixes))]
+                batch.env[node] = value.contiguous(memory_format=layout)
 
-    def _if_right(self, index: int, batch: Batch) -> Suffix | None:
-        """A suffix if it gives what the model's own operations give."""
-        suffix = self._suffixes[index]
-        if suffix is None:
+    def _expected(self, index: int, few: Batch) -> torch.Tensor | None:
+        """What the model's own operations give under the first lesion of a plan."""
+        plan = self.engine.plans[index]
+        try:
+            with torch.no_grad():
+                return self.engine.lesioned(plan, few, plan.masks[:1]).output[0]
+        except (RuntimeError, ValueError, TypeError):
             return None
-        mask = self.engine.plans[index].masks[:1]
-        n = len(batch.labels)
-        few = batch.part(self.network, slice(0, min(_CHECKED, n)))
+
+    def _if_right(self, index: int, batch: Batch, expected: torch.Tensor | None) -> Suffix | None:
+        """A suffix if it gives what is expected for the first images."""
+        suffix = self._suffixes[index]
+        if suffix is None or expected is None:
+            return None
         try:
             with torch.no_grad():
                 # with as many images as later, so that the quickest kernels are found
-                lesion = suffix.lesion(mask[0].nonzero()[:, 0])
-                found = lesion(Intact(self.network, batch.env, n))[: len(few.labels)]
-                expected = self.engine.lesioned(self.engine.plans[index], few, mask).output[0]
+                lesion = suffix.lesion(self.engine.plans[index].masks[0].nonzero()[:, 0])
+                found = lesion(Intact(self.network, batch.env, len(batch.labels)))
         except (RuntimeError, ValueError, TypeError):
             return None
+        found = found[: len(expected)]
         scale = max(1e-6, float(expected.abs().max()))
         right = torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * scale, equal_nan=True)
         return suffix if right else None
