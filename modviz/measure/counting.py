@@ -96,7 +96,7 @@ class BatchCounter:
         cancel: threading.Event | None,
     ) -> Counts:
         """The counts of one batch; `advance` is told how many lesions x images more are done."""
-        batch = self.engine.intact(images, labels)
+        batch = self.answers.settled(self.engine.intact(images, labels), cancel)
         self.answers.prepare(batch)
         counts = Counts.nothing(self.engine.n_jobs, self.engine.network.n_classes)
         counts.images, counts.intact = batch.images, batch.intact
@@ -109,13 +109,20 @@ class BatchCounter:
             advance(len(found.right) * len(labels))
         for plan, several in enumerate(ties):
             if several:
-                self._settle(plan, batch, torch.cat(several), counts)
+                self._settle(plan, batch, torch.cat(several), counts, cancel)
         return counts
 
-    def _settle(self, plan: int, batch: Batch, ties: torch.Tensor, counts: Counts) -> None:
+    def _settle(
+        self,
+        plan: int,
+        batch: Batch,
+        ties: torch.Tensor,
+        counts: Counts,
+        cancel: threading.Event | None,
+    ) -> None:
         """Count near ties as double precision decides them."""
         counts.near_ties += len(ties)
-        answers = self.answers.settle(plan, batch, ties)
+        answers = self.answers.settle(plan, batch, ties, cancel)
         if answers is None:
             return
         lesion, image, counted = ties.unbind(dim=1)
@@ -189,9 +196,9 @@ def count_right(
 
     with evaluating(network.model):
         engine.measure_fills(data, seed=seed, report=first, cancel=cancel)
-    size = engine.batch_size(data.n_images)
-    batches = data.batches(size, network.n_classes, seed=seed)
-    for n, found in _counted(engine, batches, workers, executor, kernels, advance, cancel):
+    counter = BatchCounter(engine, kernels)  # first: it decides what a batch keeps
+    batches = data.batches(engine.batch_size(data.n_images), network.n_classes, seed=seed)
+    for n, found in _counted(counter, batches, workers, executor, advance, cancel):
         counts = counts + found
         if executor is not None:
             advance(n * engine.n_jobs)
@@ -201,18 +208,17 @@ def count_right(
 
 
 def _counted(
-    engine: Engine,
+    counter: BatchCounter,
     batches: Iterator[Labelled],
     workers: int | None,
     executor: Executor | None,
-    kernels: Kernels | None,
     advance: Callable[[int], None],
     cancel: threading.Event | None,
 ) -> Iterator[tuple[int, Counts]]:
     """Images and counts of each batch, in any order."""
+    engine = counter.engine
     if executor is None:
         with evaluating(engine.network.model), worker_pool(engine.device, workers) as (pool, _):
-            counter = BatchCounter(engine, kernels)
             for images, labels in batches:
                 yield len(labels), counter.count(images, labels, pool, advance, cancel)
         return

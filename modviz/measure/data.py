@@ -105,8 +105,8 @@ class LabelledData:
                 )
             seen.update(labels.unique().tolist())
             self._widen(images)
-            for start in range(0, len(images), size):
-                yield images[start : start + size], labels[start : start + size]
+            part = evenly(len(images), size)
+            yield from zip(images.split(part), labels.split(part), strict=True)
         if not seen:
             raise ValueError(_EMPTY)
         if len(seen) < 2:
@@ -133,7 +133,7 @@ class LabelledData:
             order = torch.arange(len(images))
             if seed is not None:
                 order = torch.from_numpy(np.random.default_rng(seed).permutation(len(images)))
-            for part in order.split(size):
+            for part in order.split(evenly(len(images), size)):
                 yield images[part], labels[part]
             return
         loader = self._loader if self._loader is not None else self._own_loader(size, seed)
@@ -147,6 +147,7 @@ class LabelledData:
 
     def _own_loader(self, size: int, seed: int | None) -> DataLoader[Any]:
         dataset: Any = self._dataset
+        size = size if self.n_images is None else evenly(self.n_images, size)
         order = None
         if seed is not None and self.n_images is not None:
             order = np.random.default_rng(seed).permutation(self.n_images).tolist()
@@ -174,6 +175,11 @@ class LabelledData:
         if not bool(torch.isfinite(x).all()):
             raise ValueError("images hold NaN or infinite values; clean the data first")
         return x.detach().to(self._dtype), y.detach().long()
+
+
+def evenly(n: int, size: int) -> int:
+    """Size of batches, at most `size`, that leaves no small rest: some models fail on 1 image."""
+    return -(-n // -(-n // size)) if n else size
 
 
 def _images_of(loader: DataLoader[Any]) -> int | None:

@@ -25,8 +25,8 @@ _STATE = threading.local()
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Hold a model in eval mode, with frozen parameters and no in-place activations.
 
-    Whatever happens in the block, every module gets back its own training flag and ``inplace`` flag
-    and every parameter its ``requires_grad`` and ``grad``.
+    Whatever happens in the block, every module gets back its own training flag, ``inplace`` flag
+    and buffers, and every parameter its ``requires_grad`` and ``grad``.
 
     Parameters
     ----------
@@ -57,6 +57,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             _set(undo, module, "training", False)
             if getattr(module, "inplace", False):  # would overwrite a value that a replay keeps
                 _set(undo, module, "inplace", False)
+            for name, buffer in module._buffers.items():  # noqa: SLF001 - forward may change them
+                if buffer is not None and not buffer.is_inference():
+                    undo.callback(_put_back, module, name, buffer, buffer.clone())
         for parameter in model.parameters():
             if parameter.is_inference():
                 continue  # it can have no gradient, and may not be changed
@@ -69,6 +72,14 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def _set(undo: ExitStack, owner: Any, attribute: str, value: object) -> None:
     undo.callback(setattr, owner, attribute, getattr(owner, attribute))
     setattr(owner, attribute, value)
+
+
+def _put_back(module: nn.Module, name: str, buffer: torch.Tensor, value: torch.Tensor) -> None:
+    """Give a module back the buffer that it had, with the value that it had."""
+    module._buffers[name] = buffer  # noqa: SLF001
+    if not torch.equal(buffer, value):
+        with torch.no_grad():
+            buffer.copy_(value)
 
 
 @contextmanager

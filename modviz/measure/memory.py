@@ -11,7 +11,7 @@ import torch
 _SHARE, _MOST = 0.25, 2 * 2**30
 
 #: The least that one may ask for: below it hardly an image fits.
-LEAST = 16 * 2**20
+LEAST = 64 * 2**20
 
 #: What is taken for granted where the system does not tell.
 _UNKNOWN = 4 * 2**30

@@ -19,6 +19,7 @@ class Batch:
 
     inputs: torch.Tensor
     env: Env
+    near: torch.Tensor  # (images,), near ties without a lesion
     one_hot: torch.Tensor  # (images, classes)
     labels: torch.Tensor
     was_right: torch.Tensor  # (images,), 1 = right without a lesion
@@ -28,10 +29,13 @@ class Batch:
     def part(self, network: Network, images: slice) -> Batch:
         """Some images of the batch; counts stay those of all of them."""
         env = {node: network.part(node, value, images) for node, value in self.env.items()}
+        # copies: a part must not hold the whole in memory
+        env = {n: v.clone() if isinstance(v, torch.Tensor) else v for n, v in env.items()}
         return replace(
             self,
             inputs=self.inputs[images],
             env=env,
+            near=self.near[images],
             one_hot=self.one_hot[images],
             labels=self.labels[images],
             was_right=self.was_right[images],

@@ -7,28 +7,41 @@ answer never depends on batches, workers, kernels or the processor.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import fx, nn
 
+from modviz.core.progress import Cancelled
 from modviz.measure.replay import Env, Replay
 
 #: Scores nearer than this, relative to the largest of the image, count as a near tie. Rounding
 #: moved no score of the benchmark's networks by more than a thirteenth of it.
 NEAR = 2.0**-14
 
+#: From which share of exact ties on a network counts as dead.
+_DEAD = 0.9
+
 #: Images at once in double precision.
 _AT_ONCE = 256
 
 
 def near_ties(scores: torch.Tensor) -> torch.Tensor:
-    """Where the two largest scores of (..., classes) are too close to call, shape (...)."""
+    """Where the two largest scores of (..., images, classes) are too close to call, (..., images).
+
+    Not where nearly all images tie to the last bit: nothing gets through such a network, and the
+    first class wins however it is computed.
+    """
     if scores.shape[-1] < 2 or scores.dtype != torch.float32:
         return torch.zeros(scores.shape[:-1], dtype=torch.bool, device=scores.device)
-    limit = scores.amax(dim=-1) - NEAR * scores.abs().amax(dim=-1)
-    return (scores >= limit.unsqueeze(-1)).sum(dim=-1) > 1
+    highest = scores.amax(dim=-1, keepdim=True)
+    limit = highest - NEAR * scores.abs().amax(dim=-1, keepdim=True)
+    near = (scores >= limit).sum(dim=-1) > 1
+    exact = (scores == highest).sum(dim=-1) > 1
+    dead = exact.float().mean(dim=-1, keepdim=True) > _DEAD
+    return near & ~(exact & dead)
 
 
 class Referee(Replay):
@@ -44,7 +57,10 @@ class Referee(Replay):
         self._doubled: dict[str, dict[str, torch.Tensor]] = {}
 
     def answers(
-        self, images: torch.Tensor, amend: Callable[[slice], Mapping[fx.Node, Callable[[Any], Any]]]
+        self,
+        images: torch.Tensor,
+        amend: Callable[[slice], Mapping[fx.Node, Callable[[Any], Any]]],
+        cancel: threading.Event | None = None,
     ) -> torch.Tensor | None:
         """Which class each image is given, shape (images,).
 
@@ -53,21 +69,31 @@ class Referee(Replay):
         images : tensor
         amend : callable
             Of a part of the images; gives what to make of the values of some operations.
+        cancel : threading.Event, optional
 
         Returns
         -------
         tensor of int64, or None
             None if the model can't run in double precision: it turns values into another type.
+
+        Raises
+        ------
+        Cancelled
+            If `cancel` was set.
         """
         found = []
         try:
             for start in range(0, len(images), _AT_ONCE):
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled
                 part = slice(start, start + _AT_ONCE)
                 env: Env = {self.input: images[part].double()}
                 rest = (node for node in self.nodes if node is not self.input)
                 self.run(env, rest, frozenset({self.output}), amend(part))
                 found.append(env[self.output].argmax(dim=-1))
-        except (RuntimeError, TypeError):
+        except Cancelled:
+            raise
+        except Exception:  # noqa: BLE001 - a layer of the user's may refuse doubles in any way
             return None
         finally:
             self._doubled.clear()
@@ -86,7 +112,9 @@ class Referee(Replay):
             self._doubled[name] = _doubled(module)
         args = fx.map_arg(node.args, env.__getitem__)
         kwargs = fx.map_arg(node.kwargs, env.__getitem__)
-        return torch.func.functional_call(module, self._doubled[name], args, dict(kwargs))
+        return torch.func.functional_call(
+            module, self._doubled[name], args, dict(kwargs), tie_weights=False
+        )
 
 
 def _doubled(module: nn.Module) -> dict[str, torch.Tensor]:

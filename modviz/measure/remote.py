@@ -77,6 +77,7 @@ class Workers:
         if scatter is not None:  # dask.distributed: one copy a worker, kept by the scheduler
             self._whole = scatter(self._content, broadcast=True, hash=False)
         self._own: Any = None
+        self._warned = False
 
     def __enter__(self) -> Workers:
         return self
@@ -157,6 +158,9 @@ class Workers:
         return function(self._own, *job)
 
     def _lost(self, error: Exception) -> None:
+        if self._warned:
+            return
+        self._warned = True
         warnings.warn(
             f"a worker of the executor was lost ({type(error).__name__}: {error}); what it had at "
             "hand is done in this process",

@@ -25,12 +25,15 @@ from modviz.measure.means import unit_means
 from modviz.measure.memory import default_limit
 from modviz.measure.network import Network, device_of
 from modviz.measure.passes import Batch, Stack, integers
+from modviz.measure.referee import near_ties
 from modviz.measure.replay import Env
 from modviz.measure.trace import NetworkError
 
 #: Bytes of one stacked tensor: large enough for fast matrix products, small enough for caches.
 _STACK_BYTES = 16 * 2**20
 
+#: Bytes that workers have at hand, whatever the number of images.
+_AT_HAND = 32 * 2**20
 #: From how many lesions on a batch has to be large, so that what each costs by itself is little.
 _MANY_LESIONS = 5000
 
@@ -141,9 +144,9 @@ class Engine:
     def batch_size(self, n_images: int | None) -> int:
         """Images at once: about ten batches, so that estimates refine, within memory."""
         kept = sum(self.network.bytes_of(node) for node in self.keep)
-        # beside what is kept: the intact pass, and what each worker has at hand
-        needed = kept + 4 * self.network.bytes_per_image
-        fits = max(1, (self.memory_limit - self.reserved) // max(1, needed))
+        # beside what is kept: its copies in another layout, and the intact pass
+        needed = 2 * kept + 6 * self.network.bytes_per_image
+        fits = max(1, (self.memory_limit - self.reserved - _AT_HAND) // max(1, needed))
         least = 64 if self.n_jobs < _MANY_LESIONS else 512  # small batches cost them more
         wanted = 1024 if n_images is None else int(np.clip(np.ceil(n_images / 10), least, 1024))
         return min(fits, wanted)
@@ -184,6 +187,7 @@ class Engine:
         return Batch(
             inputs=images,
             env=env,
+            near=near_ties(env[self.replay.output]),
             one_hot=one_hot,
             labels=labels,
             was_right=right,
@@ -274,7 +278,7 @@ class Engine:
                     together = self.lesioned(plan, batch, some).output
                     alone = [self.lesioned(plan, batch, mask[None]).output for mask in some]
                 same = torch.allclose(together, torch.cat(alone), rtol=1e-3, atol=1e-4)
-            except (RuntimeError, ValueError):
+            except (RuntimeError, ValueError, IndexError):
                 same = False
             self._stackable[index] = same
         return self._stackable[index]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import fx
 
+from modviz.measure.data import evenly
 from modviz.measure.network import Network
 
 #: Bytes of the largest value of a stage: what fits a processor's cache.
@@ -28,14 +29,14 @@ class Step:
         Whose value comes out.
     reads : tuple of torch.fx.Node
     bind : callable
-        Of the silenced units; gives what makes the value from those that are read.
+        Of the silenced units; gives what makes the value from those that are read (`Values`).
     takes_difference : bool
-        Whether it reads intact values only.
+        Whether it reads intact values only; they then come as a `Part`.
     """
 
     node: fx.Node
     reads: tuple[fx.Node, ...]
-    bind: Callable[[torch.Tensor], Callable[[Values], Any]]
+    bind: Callable[[torch.Tensor], Callable[[Any], Any]]
     takes_difference: bool = False
 
 
@@ -109,6 +110,12 @@ def _ends(steps: Sequence[Step], copied: frozenset[fx.Node]) -> Iterator[int]:
             yield k + 1
 
 
+def largest(value: torch.Tensor) -> torch.Tensor:
+    """Largest magnitude in each image, shape (images,); NaN where there is one."""
+    other = list(range(1, value.ndim))
+    return torch.maximum(value.amax(dim=other), -value.amin(dim=other))
+
+
 class Intact:
     """Values of the intact run, for all images of a batch or some of them.
 
@@ -125,6 +132,7 @@ class Intact:
 
     def parts(self, size: int) -> Iterator[tuple[slice, Part]]:
         """Some images after the other, at most `size` at once."""
+        size = evenly(self.n_images, size)
         for start in range(0, self.n_images, size):
             place = start, min(start + size, self.n_images)
             if place not in self._parts:
@@ -138,6 +146,13 @@ class Part(Mapping[fx.Node, Any]):
     def __init__(self, network: Network, env: Mapping[fx.Node, Any], images: slice) -> None:
         self._network, self._env, self._images = network, env, images
         self._found: dict[fx.Node, Any] = {}
+        self._largest: dict[fx.Node, torch.Tensor] = {}
+
+    def largest(self, node: fx.Node) -> torch.Tensor:
+        """Largest magnitude of a value in each image, shape (images,)."""
+        if node not in self._largest:
+            self._largest[node] = largest(self[node])
+        return self._largest[node]
 
     def __getitem__(self, node: fx.Node) -> Any:
         if node not in self._found:

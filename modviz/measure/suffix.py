@@ -18,9 +18,12 @@ import torch
 from torch import fx
 
 from modviz.measure.fusion import Fuser, Fusion, Shapes
-from modviz.measure.kernels import Affine, Form, Kernel
+from modviz.measure.kernels import Affine, Form, Kernel, plain
 from modviz.measure.replay import Env, Replay
-from modviz.measure.steps import Intact, Stage, Step, Values, staged
+from modviz.measure.steps import Intact, Part, Stage, Step, Values, largest, staged
+
+#: A difference counts if the largest value of an image is at least this part of what it was.
+_LEFT = 2.0**-5
 
 
 @dataclass(eq=False)
@@ -143,14 +146,14 @@ class Suffix:
 
     def _run(
         self, stage: Stage, units: torch.Tensor
-    ) -> Callable[[Mapping[fx.Node, Any], torch.Tensor | None], torch.Tensor]:
+    ) -> Callable[[Part, torch.Tensor | None], torch.Tensor]:
         """A stage ready for some units: of intact values and its entry; gives its last value."""
         runs = [(step, step.bind(units)) for step in stage.steps]
         unread = stage.last_readers()
         first = self._copied if stage.entry is None else frozenset()
         last = stage.steps[-1].node
 
-        def run(intact: Mapping[fx.Node, Any], entry: torch.Tensor | None) -> torch.Tensor:
+        def run(intact: Part, entry: torch.Tensor | None) -> torch.Tensor:
             env: Env = {cut: self._silenced(cut, intact[cut], units) for cut in first}
             if stage.entry is not None:
                 env[stage.entry] = entry
@@ -159,7 +162,7 @@ class Suffix:
                 return env[node] if node in env else intact[node]
 
             for step, made in runs:
-                result = made(intact.__getitem__ if step.takes_difference else changed)
+                result = made(intact if step.takes_difference else changed)
                 if step.node in self._later_cuts:
                     result = self._silenced(step.node, result, units)
                 env[step.node] = result
@@ -210,25 +213,33 @@ class Suffix:
         return self._cuts[fusion.source].axis == channels and fusion.layer.groups == 1
 
     def _difference(self, fusion: Fusion, kernel: Kernel) -> Step:
-        source, base, cut = fusion.source, fusion.base, self._cuts[fusion.source]
+        source, base, added = fusion.source, fusion.base, fusion.added
+        cut, whole = self._cuts[source], plain(fusion.layer)
 
-        def bind(units: torch.Tensor) -> Callable[[Values], torch.Tensor]:
+        def bind(units: torch.Tensor) -> Callable[[Part], torch.Tensor]:
             columns = self._places(source, units)
             layer = fusion.layer.response_to(columns)
             form: Form | None = None
 
-            def run(value: Values) -> torch.Tensor:
+            def run(intact: Part) -> torch.Tensor:
                 nonlocal form
-                lost = _selected(value(source), cut.axis, columns)
+                lost = _selected(intact[source], cut.axis, columns)
                 if cut.fill is not None:
                     lost = lost - self._means(source, units, lost)
                 if form is None:
-                    form = kernel.form_for(layer, lost, value(base))
-                return form(lost, value(base))
+                    form = kernel.form_for(layer, lost, intact[base])
+                out = form(lost, intact[base])
+                # where little is left of a large value, the difference is mostly rounding
+                weak = ~(largest(out) >= _LEFT * intact.largest(base))
+                if bool(weak.any()):
+                    rest = self._silenced(source, intact[source][weak], units)
+                    out[weak] = whole(rest, None if added is None else intact[added][weak])
+                return out
 
             return run
 
-        return Step(fusion.last, (source, base), bind, takes_difference=True)
+        reads = (source, base) if added is None else (source, base, added)
+        return Step(fusion.last, reads, bind, takes_difference=True)
 
     # ---- silenced values -------------------------------------------------------------------------
 

@@ -147,7 +147,7 @@ def test_ties_in_networks_with_layers_of_their_own(middle):
 
 def test_a_cancel_also_stops_the_decision_of_ties(monkeypatch):
     model, data, stop = Layers(), noise(640, 16), threading.Event()
-    nn.init.zeros_(model.out.weight)  # every answer is a tie
+    model.out.weight.data[:] = model.out.weight.data[0] * (1 + 1e-6 * torch.rand(4, 24))
     network = Network(model.eval(), data[0][:2])
     calls, call = [], referee.Referee.call
 
@@ -178,14 +178,6 @@ def test_one_image_is_left_over_for_a_squeeze():
     """65 images: fine for the model as a whole, but not one by itself."""
     model = Maps(lambda x: x.mean((2, 3), keepdim=True).squeeze(), 8)
     agree(model, [thirds("a", 8)], noise(65, 1, 8, 8))
-
-
-def test_images_along_the_second_dimension():
-    class Turned(Layers):
-        def forward(self, x):
-            return self.out(self.b_relu(self.b(self.a_relu(self.a(x.transpose(0, 1))))).mean(0))
-
-    agree(Turned(), [thirds("a", 24), thirds("b", 24)], noise(70, 5, 16), axis=-1)
 
 
 def test_batches_leave_room_for_prepared_weights(monkeypatch):
