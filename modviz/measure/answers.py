@@ -98,6 +98,8 @@ class Answers:
 
     def prepare(self, batch: Batch) -> None:
         """Lay out a batch for the suffixes; on the first one see which of them can be used."""
+        if not any(self._suffixes):
+            return
         if not self._checked:
             self._checked = True
             few = batch.part(self.network, slice(0, min(_CHECKED, len(batch.labels))))
@@ -109,7 +111,7 @@ class Answers:
             self._suffixes = [self._if_right(k, batch, e) for k, e in enumerate(expected)]
             if not all(self._suffixes):  # the model's own operations may mind the layout
                 self._lay_out(batch, torch.contiguous_format)
-        elif self._suffixes and all(self._suffixes):
+        elif all(self._suffixes):
             self._lay_out(batch, torch.channels_last)
 
     def _lay_out(self, batch: Batch, layout: torch.memory_format) -> None:
