@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import fx, nn
 
-from modviz.measure.kernels import Affine, affine, folded, is_plain
+from modviz.measure.affine import Affine, affine, folded, is_plain
 from modviz.measure.ops import PASSES, function_name
 from modviz.measure.replay import Replay
 

@@ -10,123 +10,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody gives it
-from torch import nn
 
+from modviz.measure.affine import Affine, Form
 from modviz.measure.winograd import winograd
-
-#: One way to compute a layer: of its input, and of what is added to its output (or None).
-Form = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 #: Runs of each form when it is tried, of which the quickest counts: at least, at most, and how
 #: long there may be more than the least.
 _TRIALS, _MOST_TRIALS, _TRIAL_SECONDS = 3, 20, 0.02
 #: Bytes that an unrolled convolution's matrix may take.
 _MOST_UNROLLED = 32 * 2**20
-
-
-@dataclass(frozen=True, eq=False)
-class Affine:
-    """What a linear layer or a convolution computes, with all that was folded into it.
-
-    Attributes
-    ----------
-    weight : tensor, shape (units, inputs of a group, *kernel)
-    bias : tensor, shape (units,), or None
-    options : dict
-        Of a convolution: stride, padding, dilation, groups. Empty for a linear layer.
-    relu : bool
-        Whether negative outputs become 0.
-    """
-
-    weight: torch.Tensor
-    bias: torch.Tensor | None
-    options: dict[str, Any]
-    relu: bool = False
-
-    @property
-    def groups(self) -> int:
-        """Groups of a convolution, between which no weights run."""
-        return int(self.options.get("groups", 1))
-
-    def response_to(self, columns: torch.Tensor) -> Affine:
-        """The same layer reading only some of its input's channels: what they take from it.
-
-        The weights are negative and there is no bias: added to the output of the whole layer, it
-        gives the output without those channels.
-        """
-        weight = self.weight.index_select(1, columns).neg_()
-        if weight.ndim == 4:
-            weight = weight.contiguous(memory_format=torch.channels_last)
-        return Affine(weight, None, self.options, self.relu)
-
-
-def affine(module: nn.Module) -> Affine | None:
-    """What a module computes, if it is a plain layer; None if it is anything else.
-
-    Subclasses, hooks and parametrisations may do more than the weights say, so they are left alone.
-    """
-    if type(module) not in (nn.Linear, nn.Conv2d) or not is_plain(module):
-        return None
-    given: object = module.bias
-    bias = given.detach() if isinstance(given, torch.Tensor) else None
-    weight = module.weight
-    if not isinstance(weight, torch.Tensor):
-        return None
-    if not isinstance(module, nn.Conv2d):
-        return Affine(weight.detach(), bias, {})
-    if module.padding_mode != "zeros":
-        return None
-    padding = _same_padding(module) if module.padding == "same" else module.padding
-    if isinstance(padding, str):
-        padding = (0, 0) if padding == "valid" else None
-    if padding is None:
-        return None
-    options = {
-        "stride": list(module.stride),
-        "padding": list(padding),
-        "dilation": list(module.dilation),
-        "groups": module.groups,
-    }
-    return Affine(weight.detach(), bias, options)
-
-
-def _same_padding(conv: nn.Conv2d) -> tuple[int, ...] | None:
-    """Padding on both sides that keeps the size; None where the two sides would differ."""
-    spans = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel_size, strict=True)]
-    return None if any(span % 2 for span in spans) else tuple(span // 2 for span in spans)
-
-
-def folded(layer: Affine, norm: nn.Module) -> Affine | None:
-    """A layer with the batch norm behind it as part of its weights; None if that can't be done."""
-    if type(norm) not in (nn.BatchNorm1d, nn.BatchNorm2d) or not is_plain(norm) or layer.relu:
-        return None
-    mean, var = norm.running_mean, norm.running_var
-    if not isinstance(mean, torch.Tensor) or not isinstance(var, torch.Tensor):
-        return None  # it takes the statistics of the batch
-    # in double precision, so that folding adds no more than one rounding
-    scale = (var.double() + float(norm.eps)).rsqrt()  # type: ignore[arg-type]
-    if isinstance(norm.weight, torch.Tensor):
-        scale = scale * norm.weight.detach().double()
-    shift = -mean.double() * scale
-    if isinstance(norm.bias, torch.Tensor):
-        shift = shift + norm.bias.detach().double()
-    if layer.bias is not None:
-        shift = shift + layer.bias.double() * scale
-    weight = layer.weight.double() * scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
-    like = layer.weight
-    return Affine(weight.to(like), shift.to(like), layer.options, layer.relu)
-
-
-def is_plain(module: nn.Module) -> bool:
-    """Whether no hooks see or change what a module reads or gives."""
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return not any(getattr(module, name, None) for name in hooks)
 
 
 class Kernel:

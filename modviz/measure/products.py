@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody gives it
 from torch import fx, nn
 from torch.autograd.function import once_differentiable
 
-from modviz.measure.kernels import affine, is_plain
+from modviz.measure.affine import affine, is_plain
 from modviz.measure.ops import function_name
 from modviz.measure.replay import Replay
 

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import fx
 
+from modviz.measure.affine import Affine, Form
 from modviz.measure.fusion import Fuser, Fusion, Shapes
-from modviz.measure.kernels import Affine, Form, Kernel, plain
+from modviz.measure.kernels import Kernel, plain
 from modviz.measure.replay import Env, Replay
 from modviz.measure.steps import Intact, Part, Stage, Step, Values, largest, staged
 

@@ -13,14 +13,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # which asks for this form itself
-    from modviz.measure.kernels import Affine, Form
+from modviz.measure.affine import Affine, Form
 
 #: Points by the length of a tile, beside the one at infinity. Exact in float32; of all tried,
 #: fractions with denominators up to 16, about those with the least error.

@@ -13,6 +13,7 @@ from torch import nn
 import modviz
 from modviz.core.controls import LayerGroups, draw_controls, layer_groups
 from modviz.measure import answers, kernels, memory, referee, steps
+from modviz.measure.affine import Affine
 from modviz.measure.counting import count_right
 from modviz.measure.data import LabelledData
 from modviz.measure.guard import evaluating
@@ -110,11 +111,9 @@ def test_a_suffix_that_is_wrong_is_not_used(data, monkeypatch):
     model = trained(tiny_mlp(), data)
     reference = counted(model, data)
     monkeypatch.setattr(
-        kernels.Affine,
+        Affine,
         "response_to",
-        lambda self, columns: kernels.Affine(
-            self.weight[:, columns] * 3, None, self.options, self.relu
-        ),
+        lambda self, columns: Affine(self.weight[:, columns] * 3, None, self.options, self.relu),
     )
     same(reference, counted(model, data))
 

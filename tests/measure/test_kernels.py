@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from modviz.measure.kernels import Affine, Kernel, affine, folded, forms, is_plain
+from modviz.measure.affine import Affine, affine, folded, is_plain
+from modviz.measure.kernels import Kernel, forms
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modviz.measure import winograd as module
-from modviz.measure.kernels import Affine, plain
+from modviz.measure.affine import Affine
+from modviz.measure.kernels import plain
 from modviz.measure.referee import NEAR
 from modviz.measure.winograd import winograd
 
