@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -82,8 +83,10 @@ class Deadly(ProcessPoolExecutor):
         future = super().submit(fn, *args, **kwargs)
         self.left -= 1
         if self.left == 0:
-            future.result()
             os.kill(next(iter(self._processes)), signal.SIGKILL)
+            end = time.monotonic() + 60
+            while not self._broken and time.monotonic() < end:  # what is at work breaks off
+                time.sleep(0.01)
         return future
 
 
