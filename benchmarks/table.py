@@ -21,7 +21,7 @@ class Row:
     baseline_seconds, modviz_seconds : float
         Medians.
     target : float
-        The ratio that was asked for.
+        The ratio that was asked for; 0 = none was.
     check : str
         What was compared of the two results, and what came out.
     """
@@ -37,8 +37,9 @@ class Row:
     @property
     def text(self) -> str:
         """The row as a line of a Markdown table."""
+        asked = f"{self.target:g}x" if self.target else ""
         return (
-            f"| {self.work} | {self.way} | {self.ratio:.1f}x | {self.target:g}x "
+            f"| {self.work} | {self.way} | {self.ratio:.1f}x | {asked} "
             f"| {self.baseline_seconds:.3g} s | {self.modviz_seconds:.3g} s | {self.check} |"
         )
 
