@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
+
+from modviz.measure.ops import function_name
 
 #: One way to compute a layer: of its input, and of what is added to its output (or None).
 Form = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
@@ -107,6 +109,14 @@ def folded(layer: Affine, norm: nn.Module) -> Affine | None:
 
 
 def is_plain(module: nn.Module) -> bool:
-    """Whether no hooks see or change what a module reads or gives."""
+    """Whether a module runs its class's forward, and no hooks see or change what goes through."""
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return not any(getattr(module, name, None) for name in hooks)
+    return "forward" not in vars(module) and not any(getattr(module, name, None) for name in hooks)
+
+
+def is_relu(node: fx.Node, module: nn.Module | None) -> bool:
+    """Whether an operation is ReLU and nothing else; `module` is what it calls, if it calls one."""
+    if module is not None:
+        return type(module) is nn.ReLU and is_plain(module)
+    known = node.op in ("call_function", "call_method") and function_name(node.target) == "relu"
+    return known and len(node.args) == 1

@@ -85,10 +85,9 @@ class Answers:
             weights = sum(p.nbytes for p in self.network.model.parameters())
             self._kernels.lavish = _LAVISH * weights < engine.memory_limit / 2
             engine.reserved = weights * (_LAVISH if self._kernels.lavish else _PREPARED)
-            self._suffixes = [self._suffix(k, shapes) for k in range(len(engine.plans))]
-            for suffix in self._suffixes:
-                if suffix is not None:
-                    engine.keep |= suffix.reads
+            suffixes = [self._suffix(k, shapes) for k in range(len(engine.plans))]
+            engine.keep = engine.keep.union(*(suffix.reads for suffix in suffixes))
+            self._suffixes = list(suffixes)
 
     def _suffix(self, index: int, shapes: Mapping[fx.Node, tuple[int, ...]]) -> Suffix:
         plan, engine = self.engine.plans[index], self.engine

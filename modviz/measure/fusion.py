@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import fx, nn
 
-from modviz.measure.affine import Affine, affine, folded, is_plain
+from modviz.measure.affine import Affine, affine, folded, is_plain, is_relu
 from modviz.measure.ops import PASSES, function_name
 from modviz.measure.replay import Replay
 
@@ -98,7 +98,7 @@ class Fuser:
         module = self._replay.module(user)
         if module is not None and type(module) in PASSES and is_plain(module):
             return longer
-        if not fusion.layer.relu and _is_relu(user, module):
+        if not fusion.layer.relu and is_relu(user, module):
             return replace(longer, layer=replace(fusion.layer, relu=True))
         if fusion.layer.relu:
             return None
@@ -129,10 +129,3 @@ class Fuser:
         if fusion.source in self._silenced - self._nodes and others[0] in self._changed:
             return None
         return others[0]
-
-
-def _is_relu(node: fx.Node, module: nn.Module | None) -> bool:
-    if module is not None:
-        return type(module) is nn.ReLU and is_plain(module)
-    known = node.op in ("call_function", "call_method") and function_name(node.target) == "relu"
-    return known and len(node.args) == 1

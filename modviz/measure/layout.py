@@ -60,14 +60,15 @@ def layouts(
     found: dict[fx.Node, Callable[[Any], Any]] = {}
     for node in [replay.input, *running]:
         readers = [reader for reader in node.users if reader in running]
-        if not all(_reads_any_layout(replay, reader) for reader in readers):
-            found[node] = _contiguous  # the code may say .view(), which needs it
+        if not all(reads_any_layout(replay, reader) for reader in readers):
+            found[node] = contiguous  # the code may say .view(), which needs it
         elif any(isinstance(replay.module(reader), nn.Conv2d) for reader in readers):
             found[node] = _quickest
     return found
 
 
-def _contiguous(value: Any) -> Any:
+def contiguous(value: Any) -> Any:
+    """A tensor with its values in the order of its dimensions; anything else as it is."""
     return value.contiguous() if isinstance(value, torch.Tensor) else value
 
 
@@ -82,7 +83,8 @@ def _quickest(value: Any) -> Any:
     return value.contiguous(memory_format=torch.channels_last)
 
 
-def _reads_any_layout(replay: Replay, reader: fx.Node) -> bool:
+def reads_any_layout(replay: Replay, reader: fx.Node) -> bool:
+    """Whether an operation is known not to mind how what it reads lies in memory."""
     module = replay.module(reader)
     if module is not None:
         return isinstance(module, _READ_ANY_LAYOUT)

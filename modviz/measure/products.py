@@ -17,8 +17,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody gives it
 from torch import fx, nn
 from torch.autograd.function import once_differentiable
 
-from modviz.measure.affine import affine, is_plain
-from modviz.measure.ops import function_name
+from modviz.measure.affine import affine, is_relu
 from modviz.measure.replay import Replay
 
 #: Multiplications of a product from which oneDNN was measured to be quicker: below, what it takes
@@ -104,7 +103,7 @@ class _Frozen(torch.autograd.Function):
 
 def plain_linear(module: nn.Module | None) -> nn.Linear | None:
     """A module if it is a linear layer that does nothing else; None if it is anything else."""
-    if not isinstance(module, nn.Linear) or "forward" in vars(module) or affine(module) is None:
+    if not isinstance(module, nn.Linear) or affine(module) is None:
         return None
     return module
 
@@ -131,7 +130,7 @@ class Products(Replay):
             if layer is None or len(node.args) != 1 or node.kwargs:
                 continue
             readers = [reader for reader in node.users if reader in running]
-            relu = len(readers) == 1 and self._is_relu(readers[0])
+            relu = len(readers) == 1 and is_relu(readers[0], self.module(readers[0]))
             self._layers[node] = layer, relu
             if relu:
                 self._done.add(readers[0])
@@ -144,10 +143,3 @@ class Products(Replay):
             layer, relu = self._layers[node]
             return linear(env[node.all_input_nodes[0]], layer.weight, layer.bias, relu=relu)
         return super().call(node, env)
-
-    def _is_relu(self, node: fx.Node) -> bool:
-        module = self.module(node)
-        if module is not None:
-            return type(module) is nn.ReLU and is_plain(module) and "forward" not in vars(module)
-        known = node.op in ("call_function", "call_method") and function_name(node.target) == "relu"
-        return known and len(node.args) == 1

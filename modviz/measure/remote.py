@@ -66,7 +66,7 @@ class Workers:
     def __init__(
         self, executor: Executor, build: Callable[..., Any], given: tuple[Any, ...]
     ) -> None:
-        self._executor, self._build, self._given = executor, build, given
+        self._executor = executor
         self._content = packed((build, given))
         self._token = uuid.uuid4().hex
         handle, self._path = tempfile.mkstemp(prefix="modviz-", suffix=".work")

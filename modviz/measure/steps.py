@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -62,7 +63,8 @@ class Stage:
         """How many images fit the cache."""
         return max(1, CACHE_BYTES // max(1, self.bytes_per_image))
 
-    def last_readers(self) -> dict[fx.Node, list[fx.Node]]:
+    @cached_property
+    def unread(self) -> dict[fx.Node, list[fx.Node]]:
         """By step: which values nobody in the stage reads after it."""
         last = {
             n: step.node for step in self.steps if not step.takes_difference for n in step.reads

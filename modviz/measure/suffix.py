@@ -20,6 +20,7 @@ from torch import fx
 from modviz.measure.affine import Affine, Form
 from modviz.measure.fusion import Fuser, Fusion, Shapes
 from modviz.measure.kernels import Kernel, plain
+from modviz.measure.layout import contiguous, reads_any_layout
 from modviz.measure.replay import Env, Replay
 from modviz.measure.steps import Intact, Part, Stage, Step, Values, largest, staged
 
@@ -150,7 +151,7 @@ class Suffix:
     ) -> Callable[[Part, torch.Tensor | None], torch.Tensor]:
         """A stage ready for some units: of intact values and its entry; gives its last value."""
         runs = [(step, step.bind(units)) for step in stage.steps]
-        unread = stage.last_readers()
+        unread = stage.unread
         first = self._copied if stage.entry is None else frozenset()
         last = stage.steps[-1].node
 
@@ -177,14 +178,13 @@ class Suffix:
     # ---- steps -----------------------------------------------------------------------------------
 
     def _plain(self, node: fx.Node) -> Step:
-        # a view needs its values in the order of their dimensions
-        is_view = node.op == "call_method" and node.target == "view"
+        minds = not reads_any_layout(self._replay, node)  # the code may say .view()
 
         def bind(_units: torch.Tensor) -> Callable[[Values], Any]:
             def run(value: Values) -> Any:
                 env = {n: value(n) for n in node.all_input_nodes}
-                if is_view:
-                    env = {n: _in_order(v) for n, v in env.items()}
+                if minds:
+                    env = {n: contiguous(v) for n, v in env.items()}
                 return self._replay.call(node, env)
 
             return run
@@ -270,10 +270,6 @@ class Suffix:
         part = list(value.shape)
         part[cut.axis] = len(columns)
         return value.index_copy(cut.axis, columns, self._means(node, units, value).expand(part))
-
-
-def _in_order(value: Any) -> Any:
-    return value.contiguous() if isinstance(value, torch.Tensor) else value
 
 
 def _selected(value: torch.Tensor, axis: int, columns: torch.Tensor) -> torch.Tensor:

@@ -112,8 +112,10 @@ def test_what_is_not_plain_is_left_alone():
 
     watched = nn.Linear(2, 2)
     watched.register_forward_hook(lambda *_: None)
+    patched = nn.Linear(2, 2)
+    patched.forward = lambda x: x
     normed = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
-    for module in (Own(2, 2), watched, normed, nn.ReLU(), nn.ConvTranspose2d(2, 2, 1)):
+    for module in (Own(2, 2), watched, patched, normed, nn.ReLU(), nn.ConvTranspose2d(2, 2, 1)):
         assert affine(module) is None
     assert affine(nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular")) is None
     assert affine(nn.Conv2d(2, 2, 2, padding="same")) is None  # more on one side
