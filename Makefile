@@ -7,13 +7,16 @@ RUN := $(VENV)/.modviz-run
 DEV := $(VENV)/.modviz-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab fetch networks table study bench bench-full limits clean
+.PHONY: help demo serve test lint lab fetch networks table study bench bench-full limits shots clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 demo: $(RUN) ## train a small network, analyse it, write a linked report
 	$(BIN)/python -m modviz demo
+
+serve: $(DEV) ## the same network in the live explorer, as a page on this machine
+	$(BIN)/python -m modviz demo --serve
 
 test: lint ## all checks: lint, types, tests, notebooks
 	$(BIN)/python -m pytest
@@ -49,6 +52,9 @@ bench-full: $(DEV) ## the same with VGG-16, ResNet-20, ResNet-50, shuffles, adap
 limits: $(DEV) ## the work no exact method avoids, the machine's rates, and where each stage's time goes
 	$(BIN)/python -m benchmarks.limits
 	$(BIN)/python -m benchmarks.profiles
+
+shots: $(DEV) ## take pictures of the explorer in every state into docs/pictures
+	$(BIN)/python -m pytest -m shots tests/browser/test_shots.py
 
 clean: ## remove what the tools leave; the environment stays (rm -rf .venv removes it)
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis test-artifacts

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modviz import examples as examples
+    from modviz.checks.doctor import doctor as doctor
     from modviz.core import statistics as statistics
     from modviz.core.analysis import Analysis as Analysis
     from modviz.core.bundle import BundleError as BundleError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from modviz.core.choice import ClusterChoice as ClusterChoice
     from modviz.core.choosing import choose_n_clusters as choose_n_clusters
     from modviz.core.clusterability import clusterability_test as clusterability_test
+    from modviz.core.compare import compare as compare
+    from modviz.core.comparison import Comparison as Comparison
     from modviz.core.graph import NeuronGraph as NeuronGraph
     from modviz.core.interactions import Interactions as Interactions
     from modviz.core.partition import Partition as Partition
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from modviz.measure.activations import activation_graph as activation_graph
     from modviz.measure.edges import weight_graph as weight_graph
     from modviz.measure.interactions import interactions as interactions
+    from modviz.measure.more import more_controls as more_controls
     from modviz.measure.network import Network as Network
     from modviz.measure.run import analyze as analyze
     from modviz.view.plot import plot as plot
@@ -43,6 +47,7 @@ _HOME: dict[str, tuple[str, str | None]] = {
     "Analysis": ("modviz.core.analysis", "Analysis"),
     "BundleError": ("modviz.core.bundle", "BundleError"),
     "ClusterChoice": ("modviz.core.choice", "ClusterChoice"),
+    "Comparison": ("modviz.core.comparison", "Comparison"),
     "Explorer": ("modviz.widgets.explorer", "Explorer"),
     "Interactions": ("modviz.core.interactions", "Interactions"),
     "Network": ("modviz.measure.network", "Network"),
@@ -54,10 +59,13 @@ _HOME: dict[str, tuple[str, str | None]] = {
     "analyze": ("modviz.measure.run", "analyze"),
     "choose_n_clusters": ("modviz.core.choosing", "choose_n_clusters"),
     "clusterability_test": ("modviz.core.clusterability", "clusterability_test"),
+    "compare": ("modviz.core.compare", "compare"),
+    "doctor": ("modviz.checks.doctor", "doctor"),
     "examples": ("modviz.examples", None),
     "explore": ("modviz.widgets.entry", "explore"),
     "interactions": ("modviz.measure.interactions", "interactions"),
     "load": ("modviz.core.bundle", "load"),
+    "more_controls": ("modviz.measure.more", "more_controls"),
     "normalized_cut": ("modviz.core.partition", "normalized_cut"),
     "plot": ("modviz.view.plot", "plot"),
     "report": ("modviz.view.report", "report"),

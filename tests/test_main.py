@@ -6,6 +6,10 @@ import pytest
 
 import modviz
 from modviz.__main__ import main
+from modviz.checks import doctor
+from modviz.checks.findings import Checkup, Finding
+from modviz.commands import serve
+from modviz.commands.demo import Choices
 
 
 def test_demo_trains_analyses_says_what_it_found_and_writes_a_report(tmp_path, capsys):
@@ -44,3 +48,39 @@ def test_unknown_commands_are_refused(capsys):
     with pytest.raises(SystemExit):
         main(["dmeo"])
     assert "invalid choice: 'dmeo'" in capsys.readouterr().err
+
+
+def test_doctor_says_what_it_found_and_gives_its_status(monkeypatch, capsys):
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.startswith("modviz doctor: ")
+    bad = Checkup((Finding("Memory", "will not work", "none left"),))
+    monkeypatch.setattr(doctor, "doctor", lambda: bad)
+    assert main(["doctor"]) == 1
+    assert "none left" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--epochs", "0", "below 1"), ("--controls", "-1", "below 1"), ("--port", "70000", "no port")],
+)
+def test_options_that_make_no_sense_are_refused(option, value, said, capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", option, value])
+    assert said in capsys.readouterr().err
+
+
+def test_options_reach_the_served_page(monkeypatch):
+    got = []
+    monkeypatch.setattr(serve, "serve", lambda *args, **kwargs: got.append((args, kwargs)) or 0)
+    options = "--serve --no-browser --port 8123 --epochs 2 --clusters 3 --controls 4 --seed 5"
+    assert main(["demo", *options.split()]) == 0
+    assert got == [((Choices(5, 2, 3, 4),), {"port": 8123, "browser": False})]
+
+
+def test_ctrl_c_while_training_is_no_traceback(monkeypatch, capsys):
+    def interrupted(*_args: object, **_kwargs: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(serve, "serve", interrupted)
+    assert main(["demo", "--serve"]) == 130
+    assert "Stopped." in capsys.readouterr().err

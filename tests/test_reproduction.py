@@ -15,6 +15,7 @@ from modviz import examples, statistics
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     file = Path(__file__).parents[1] / "notebooks" / "reproduction.py"
+    monkeypatch.syspath_prepend(str(file.parent))  # as for a script: it imports from there
     spec = importlib.util.spec_from_file_location("reproduction", file)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "reproduction", module)

@@ -28,6 +28,8 @@ from modviz.core.results import (
     Statistic,
     TopImages,
 )
+from modviz.core.support import Support
+from modviz.core.tables import table_of
 
 __all__ = [
     "IMAGE_ENTROPY",
@@ -37,6 +39,7 @@ __all__ = [
     "LesionResults",
     "Statistic",
     "Status",
+    "Support",
     "TopImages",
     "size_rule",
 ]
@@ -61,10 +64,14 @@ class Analysis:
     features : FeatureResults or None
     top_images : TopImages or None
         None = not measured (switched off, not reached, or cancelled before).
+    support : Support or None
+        How far subclusters come back with other seeds and other edges. None = not measured, for
+        these reasons or as the partition was given, or as the file is older than this measurement.
     status : {"complete", "running", "cancelled"}
         ``"cancelled"`` keeps what was finished; the rest is None or NaN.
     settings : mapping
-        The keywords of `modviz.analyze` that gave this result.
+        The keywords of `modviz.analyze` that gave this result; if there is ``"more_controls"``, the
+        keywords of the calls of `modviz.more_controls` that followed, a mapping each.
     model_name : str
         What was analysed, for titles.
     """
@@ -75,6 +82,7 @@ class Analysis:
     lesions: LesionResults | None = None
     features: FeatureResults | None = None
     top_images: TopImages | None = None
+    support: Support | None = None
     status: Status = "complete"
     settings: Mapping[str, Any] = field(default_factory=dict)
     model_name: str = "model"
@@ -87,8 +95,8 @@ class Analysis:
     def samples(self, statistic: str) -> tuple[Floats, Floats] | None:
         """A statistic of every subcluster, shape (S,), and of its controls, shape (S, R).
 
-        None if it was not measured. NaN = undefined, not measured (see `measured`) or, with
-        ``controls="adaptive"``, not drawn (see `LesionResults.draws`).
+        None if it was not measured. NaN = undefined, not measured (see `measured`) or not drawn:
+        see `LesionResults.draws`.
         """
         result = self._result(statistic)
         return None if result is None else result.samples(statistic)
@@ -117,7 +125,7 @@ class Analysis:
     def p_values(self, statistic: str, *, ties: statistics.Ties = "count") -> Floats:
         """Permutation p of every subcluster, shape (S,); NaN where it was not measured.
 
-        With ``controls="adaptive"`` it is that of the rule, see `modviz.core.sequential`.
+        Where draws differ it is that of `modviz.core.sequential` or `modviz.core.continued`.
         """
         result = self._result(statistic)
         if result is None:
@@ -128,8 +136,8 @@ class Analysis:
         """What stands behind each p: exceedances and draws, two arrays of shape (S,).
 
         That is, how many of how many controls are at least as extreme as the subcluster; 0 of 0
-        where it was not measured. With ``controls="adaptive"`` the draws end with the exceedance
-        that is enough for the rule, also where the other statistic needed more of them.
+        where it was not measured. With ``controls="adaptive"`` or `modviz.more_controls` they end
+        where the statistic had exceedances enough, also if the other one needed more draws.
         """
         result = self._result(statistic)
         if result is None:
@@ -156,40 +164,7 @@ class Analysis:
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        subclusters = self.subclusters
-        columns: dict[str, Any] = {
-            "layer": [s.layer for s in subclusters],
-            "cluster": [s.cluster for s in subclusters],
-            "size": [len(s.units) for s in subclusters],
-        }
-        empty = np.full(len(subclusters), np.nan)
-        change = self.samples("accuracy")
-        columns["accuracy"] = empty if self.lesions is None else self.lesions.lesioned.mean(axis=1)
-        columns["accuracy_change"] = empty if change is None else change[0]
-        for name in ("range", "score", "entropy"):
-            values = self.samples(name)
-            columns[name] = empty if values is None else values[0]
-        for statistic in STATISTICS:
-            columns |= self._evidence(statistic.name)
-        columns["accuracy_change_low"], columns["accuracy_change_high"] = self.change_interval()
-        tops = self.samples(IMAGE_ENTROPY.name)
-        columns[IMAGE_ENTROPY.name] = empty if tops is None else tops[0]
-        columns |= self._evidence(IMAGE_ENTROPY.name)
-        for name in ("accuracy", "range"):
-            draws = self.counts(name)[1].astype(float)
-            columns[f"{name}_draws"] = np.where(draws > 0, draws, np.nan)
-        index = pd.Index([s.name for s in subclusters], name="subcluster")
-        return pd.DataFrame(columns, index=index)
-
-    def _evidence(self, statistic: str) -> dict[str, Floats]:
-        """The columns of a statistic that compare it with its controls."""
-        p, samples = self.p_values(statistic), self.samples(statistic)
-        nothing = np.full(len(p), np.nan)
-        return {
-            f"{statistic}_p": p,
-            f"{statistic}_q": np.asarray(statistics.benjamini_hochberg(p)),
-            f"{statistic}_effect": nothing if samples is None else statistics.effect(*samples),
-        }
+        return table_of(self)
 
     def table(self) -> pd.DataFrame:
         """Everything about every subcluster, a row each.
@@ -207,9 +182,9 @@ class Analysis:
             ``_high``, the 95 % interval of the change over other images; then ``image_entropy``
             (nats, of the classes of the images that drive it most) with its ``_p``, ``_q`` and
             ``_effect``; last ``accuracy_draws`` and ``range_draws``, the controls behind these p:
-            with ``controls="adaptive"`` they differ, and effects rest on all that were drawn for
-            either statistic, few where there is no evidence. NaN = not measured; a statistic that
-            is undefined has p = 1 and effect NaN.
+            with ``controls="adaptive"`` or `modviz.more_controls` they differ, and effects rest on
+            all that were drawn for either statistic, few where there is no evidence. NaN = not
+            measured; a statistic that is undefined has p = 1 and effect NaN.
         """
         return self._table.copy()
 
@@ -234,9 +209,9 @@ class Analysis:
             ``joint_p``: permutation p that does not; ``mean_effect``: effect of the mean over
             subclusters against the mean over their controls (1 = like controls);
             ``rejected``: how many have q <= 0.05; ``undefined``: how many have no value, and so
-            count as no evidence; ``resolution``: the smallest p that the controls allow. With
-            ``controls="adaptive"`` all but ``rejected`` rest on the first draws that every
-            subcluster has, and ``resolution`` is theirs.
+            count as no evidence; ``resolution``: the smallest p that the controls allow. Where
+            draws differ all but ``rejected`` rest on the first ones, which every subcluster has
+            (`LesionResults.common_draws`), and ``resolution`` is theirs.
         """
         measured = STATISTICS if self.top_images is None else (*STATISTICS, IMAGE_ENTROPY)
         rows = {s.name: self._summary_row(s) for s in measured}

@@ -23,9 +23,13 @@ from modviz.core.files import replacing
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.partition import LayerCut, Partition
 from modviz.core.sequential import SequentialRule
+from modviz.core.support import Support
 
 FORMAT = "modviz analysis"
 VERSION = 1
+
+#: Numbers of `Support` that may be undefined.
+_INDICES = ("adjusted_rand", "other_adjusted_rand")
 
 #: What reading a damaged or foreign file may raise.
 _DAMAGE = (
@@ -85,9 +89,13 @@ def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
         rule = analysis.lesions.rule
         header["lesions_near_ties"] = analysis.lesions.near_ties
         header["lesions_rule"] = None if rule is None else asdict(rule)
+        header["lesions_has_rounds"] = analysis.lesions.rounds is not None
     if analysis.top_images is not None:
         header["top_images_n_images"] = analysis.top_images.n_images
         header["top_images_has_images"] = analysis.top_images.images is not None
+    if analysis.support is not None:
+        header["support"], found = _support_out(analysis.support)
+        arrays |= found
     with (
         replacing(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -108,6 +116,19 @@ def _settings_out(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _settings_in(stored: dict[str, Any]) -> dict[str, Any]:
     layers = stored.get("layers")
     return {**stored, "layers": tuple(layers["range"]) if isinstance(layers, dict) else layers}
+
+
+def _support_out(support: Support) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What of it is an array, and the rest; the names are those of the partition."""
+    values = {f.name: getattr(support, f.name) for f in fields(support) if f.name != "names"}
+    arrays = {f"support/{k}": v for k, v in values.items() if isinstance(v, np.ndarray)}
+    # JSON has no NaN
+    rest = {
+        name: None if isinstance(value, float) and np.isnan(value) else value
+        for name, value in values.items()
+        if not isinstance(value, np.ndarray)
+    }
+    return rest, arrays
 
 
 def _rule_in(stored: dict[str, Any] | None) -> SequentialRule | None:
@@ -164,9 +185,10 @@ def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
             **named,
             n_images=header["lesions_n_images"],
             change_error=error,
-            # the first files have no rules, and did not count ties
+            # the first files have neither rules nor rounds, and did not count ties
             rule=_rule_in(header.get("lesions_rule")),
             near_ties=header.get("lesions_near_ties", 0),
+            rounds=array("lesions/rounds") if header.get("lesions_has_rounds") else None,
         )
     if header["features"]:
         features = FeatureResults(
@@ -177,22 +199,34 @@ def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
         named = {name: array(f"top_images/{name}") for name in keys}
         images = array("top_images/images") if header["top_images_has_images"] else None
         top_images = TopImages(**named, images=images, n_images=header["top_images_n_images"])
-    return Analysis(
-        partition=Partition(
-            array("labels"),
-            header["n_clusters"],
-            graph,
-            # files of the first modviz don't have these: their partitions are global
-            scope=header.get("scope", "global"),
-            cuts=tuple(
-                LayerCut(n, np.nan if ncut is None else ncut) for n, ncut in header.get("cuts", [])
-            ),
+    partition = Partition(
+        array("labels"),
+        header["n_clusters"],
+        graph,
+        # files of the first modviz don't have these: their partitions are global
+        scope=header.get("scope", "global"),
+        cuts=tuple(
+            LayerCut(n, np.nan if ncut is None else ncut) for n, ncut in header.get("cuts", [])
         ),
+    )
+    support = None
+    if (stored := header.get("support")) is not None:  # nor do they know this
+        support = Support(
+            tuple(s.name for s in partition.subclusters),
+            array("support/stability"),
+            array("support/stability_chance"),
+            array("support/agreement"),
+            array("support/agreement_chance"),
+            **stored | {k: np.nan for k in _INDICES if stored[k] is None},
+        )
+    return Analysis(
+        partition=partition,
         tested=array("tested"),
         class_names=tuple(header["class_names"]),
         lesions=lesions,
         features=features,
         top_images=top_images,
+        support=support,
         status=header["status"],
         settings=_settings_in(header["settings"]),
         model_name=header["model_name"],

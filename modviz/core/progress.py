@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from modviz.core.analysis import Analysis
 
-Stage = Literal["reading", "partition", "lesions", "images", "features", "interactions", "finished"]
+Stage = Literal[
+    "reading", "partition", "lesions", "images", "features", "support", "interactions", "finished"
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +20,8 @@ class Progress:
 
     Attributes
     ----------
-    stage : {"reading", "partition", "lesions", "images", "features", "interactions",
-        "finished"}
+    stage : {"reading", "partition", "lesions", "images", "features", "support",
+        "interactions", "finished"}
     done, total : int
         Work of this stage, in its own units (lesions, optimisation steps, ...).
     message : str

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from modviz.core import statistics
+from modviz.core import continued, statistics
 from modviz.core.sequential import SequentialRule, undecided
 
 Floats = NDArray[np.float64]
@@ -75,9 +75,12 @@ class Results:
         extreme = statistics.as_extreme(x, controls, tail_of(statistic), ties)
         counts, draws = np.zeros((2, len(x)), dtype=np.int64), self.draws
         for i in np.flatnonzero(self.measured):
-            drawn = extreme[i, : draws[i]]
-            counts[:, i] = (drawn.sum(), len(drawn)) if self.rule is None else self.rule.stop(drawn)
+            counts[:, i] = self._stop(int(i), extreme[i, : draws[i]])
         return counts[0], counts[1]
+
+    def _stop(self, _: int, extreme: NDArray[np.bool_]) -> tuple[int, int]:
+        """Exceedances and draws behind the p of one subcluster, given which draws are extreme."""
+        return int(extreme.sum()), len(extreme)
 
     def p_values(self, statistic: str, ties: statistics.Ties = "count") -> Floats:
         """Permutation p, with a rule that of the rule, shape (S,); NaN where not measured."""
@@ -109,7 +112,8 @@ class LesionResults(Results):
     """Class accuracies of the network under lesions. S subclusters, R controls each, C classes.
 
     Rows of subclusters that were not measured (too small, too large, or not yet) are NaN. So are
-    controls that were not drawn, where there is a rule that says when drawing may stop.
+    controls that were not drawn: where there is a rule that says when drawing may stop, or where
+    more were drawn for other subclusters (`modviz.more_controls`).
 
     Attributes
     ----------
@@ -125,10 +129,14 @@ class LesionResults(Results):
         Standard error of each subcluster's accuracy change (mean over classes), as other images
         would give another; from the images that the lesion turned right or wrong.
     rule : SequentialRule, or None
-        How many controls each subcluster gets; None = R for all.
+        How many controls each subcluster gets; None = R for all, or as `rounds` says.
     near_ties : int
-        Answers, of all images under all lesions, whose two largest scores are so near that rounding
-        alone could turn them; they were decided in double precision.
+        Answers, of all images under all lesions that were run, whose two largest scores are so near
+        that rounding alone could turn them; they were decided in double precision.
+    rounds : array of int, shape (S, L), or None
+        Controls of each subcluster at first, the same for all, and after each time that more were
+        drawn for some of them: the last column has those that there are. None = R for all, or as
+        `rule` says. See `modviz.core.continued` for what p then is.
     """
 
     intact: Floats
@@ -138,6 +146,7 @@ class LesionResults(Results):
     change_error: Floats | None = None
     rule: SequentialRule | None = None
     near_ties: int = 0
+    rounds: Integers | None = None
 
     @cached_property
     def draws(self) -> Integers:
@@ -154,8 +163,37 @@ class LesionResults(Results):
 
         With a rule those of the first round are enough: p is valid from there on.
         """
-        least = self.controls.shape[1] if self.rule is None else self.rule.ends[0]
+        least: int | Integers = self.controls.shape[1]
+        if self.rule is not None:
+            least = self.rule.ends[0]
+        elif self.rounds is not None:
+            least = self.rounds[:, -1]
         return np.asarray(~np.isnan(self.lesioned).any(axis=1) & (self.draws >= least))
+
+    @property
+    def common_draws(self) -> int:
+        """Controls that all measured subclusters had before more were drawn for some of them."""
+        if self.rounds is None or not self.measured.any():
+            return super().common_draws
+        return int(self.rounds[0, 0])
+
+    @property
+    def unsurpassed(self) -> NDArray[np.bool_]:
+        """Which subclusters `modviz.more_controls` may be asked to draw more for, shape (S,).
+
+        Those that no control has equalled or surpassed so far, in one of the two statistics.
+        """
+        if self.rule is not None:
+            return np.zeros(len(self.lesioned), dtype=bool)
+        none = [self.counts(name)[0] == 0 for name in ("accuracy", "range")]
+        return np.asarray(self.measured & (none[0] | none[1]))
+
+    def _stop(self, i: int, extreme: NDArray[np.bool_]) -> tuple[int, int]:
+        if self.rule is not None:
+            return self.rule.stop(extreme)
+        if self.rounds is not None:
+            return continued.stop(extreme, self.rounds[i])
+        return super()._stop(i, extreme)
 
     def samples(self, statistic: str) -> tuple[Floats, Floats]:
         """``"accuracy"`` change or ``"range"`` of the lesions (S,) and of their controls (S, R)."""

@@ -43,6 +43,7 @@ class Settings:
     controls: str = "fixed"
     features: bool = True
     top_images: bool = True
+    support: bool = True
     seed: int = 0
     include_inputs: bool = False
     include_outputs: bool = False
@@ -63,7 +64,7 @@ class Settings:
             object.__setattr__(self, "n_image_controls", wanted)
         for name in CHOICES:
             one_of(name, getattr(self, name))
-        for name in ("features", "top_images", "include_inputs", "include_outputs"):
+        for name in ("features", "top_images", "support", "include_inputs", "include_outputs"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise TypeError(f"{name}={getattr(self, name)!r}; expected True or False")
             object.__setattr__(self, name, bool(getattr(self, name)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy.linalg
 from threadpoolctl import ThreadpoolController
+
+from modviz.core.machine import processors
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,13 +51,6 @@ def one_blas_thread() -> Iterator[None]:
             _users -= 1
             if _users == 0:
                 _limit.restore_original_limits()
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def in_turn(work: Callable[[T], R], items: Sequence[T], workers: int | None) -> Generator[R]:

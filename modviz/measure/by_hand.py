@@ -17,7 +17,7 @@ from torch import fx, nn
 from modviz.measure import layers
 from modviz.measure.hooks import HookReplay, Tap
 from modviz.measure.layers import LayerWeights
-from modviz.measure.reader import Connection, Reading
+from modviz.measure.reading import Connection, Reading
 from modviz.measure.replay import Env
 from modviz.measure.signals import INPUT, Signal, whole
 from modviz.measure.trace import Head, NetworkError, chosen_head

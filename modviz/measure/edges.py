@@ -15,7 +15,7 @@ from modviz.core.settings import one_of
 from modviz.measure.by_hand import Pairs
 from modviz.measure.data import LabelledData
 from modviz.measure.network import LayerChoice, Network, dtype_of, require_module
-from modviz.measure.reader import Connection
+from modviz.measure.reading import Connection
 from modviz.measure.signals import INPUT
 from modviz.measure.trace import Head
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -76,3 +77,17 @@ def fitting(partition: Partition, network: Network) -> Partition:
                 "model's graph"
             )
     return partition
+
+
+def names_of_classes(
+    given: Sequence[str] | None, data: LabelledData, n_classes: int
+) -> tuple[str, ...]:
+    """A name for each class: as given, else those of the data, else numbers."""
+    if given is not None and len(given) != n_classes:
+        raise ValueError(
+            f"class_names has {len(given)} names, but the model tells {n_classes} classes apart"
+        )
+    names = given if given is not None else data.classes
+    if names is None or len(names) != n_classes:
+        names = [str(c) for c in range(n_classes)]
+    return tuple(str(name) for name in names)

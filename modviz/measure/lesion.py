@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,3 +148,63 @@ def results_of(
         near_ties=counts.near_ties,
     )
     return results, present
+
+
+def cut_to(results: LesionResults, n_controls: int) -> LesionResults:
+    """Results with the first `n_controls` controls of every subcluster, or as many as all have."""
+    n = min(n_controls, results.common_draws or results.controls.shape[1])
+    if n == results.controls.shape[1] and results.rounds is None:
+        return results
+    return replace(results, controls=results.controls[:, :n].copy(), rounds=None)
+
+
+def lacking(results: LesionResults, wanted: NDArray[np.bool_], n_controls: int) -> dict[int, range]:
+    """The draws that some subclusters lack of their first `n_controls`, for `layer_groups`."""
+    draws = results.draws
+    return {
+        k: range(int(draws[k]), n_controls)
+        for k in np.flatnonzero(wanted).tolist()
+        if draws[k] < n_controls
+    }
+
+
+def extended(
+    results: LesionResults, groups: Sequence[LayerGroups], counts: Counts, n_controls: int
+) -> LesionResults:
+    """Results with more controls, counted on the same images, for at most `n_controls`.
+
+    Parameters
+    ----------
+    results : LesionResults
+    groups : sequence of LayerGroups
+        Controls that `results` lack.
+    counts : Counts
+        Of `groups`.
+    n_controls : int
+        The most that a subcluster then has; NaN where one has fewer.
+    """
+    n_subclusters, before, n_classes = results.controls.shape
+    wanted = np.ones(n_subclusters, dtype=bool)
+    new = results_of(counts, groups, wanted, (n_subclusters, 1 + n_controls))[0].controls
+    kept = min(before, n_controls)
+    controls = np.full((n_subclusters, n_controls, n_classes), np.nan)
+    controls[:, :kept] = results.controls[:, :kept]
+    there = ~np.isnan(new)
+    controls[there] = new[there]
+    return replace(results, controls=controls, near_ties=results.near_ties + counts.near_ties)
+
+
+def differing(results: LesionResults, groups: Sequence[LayerGroups], counts: Counts) -> int | None:
+    """Right answers that differ between results and counts of the same, without a lesion and with.
+
+    None if they are not about the same numbers of images of the same number of classes.
+    """
+    present = counts.images > 0
+    if int(counts.images.sum()) != results.n_images or present.sum() != len(results.intact):
+        return None
+    images = counts.images[present]
+    off = np.abs(counts.intact[present] - results.intact * images).sum()
+    rows = np.concatenate([np.empty((0, 2), dtype=np.int64), *(some.rows for some in groups)])
+    own = rows[:, 1] == 0
+    before = results.lesioned[rows[own, 0]] * images
+    return round(float(off + np.abs(counts.right[own][:, present] - before).sum()))

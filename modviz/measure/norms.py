@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody gives it
 from torch import fx
 
+from modviz.measure.calls import Call
 from modviz.measure.ops import BATCH_NORM_FUNCTIONS, BATCH_NORMS
-from modviz.measure.rules import Call
 from modviz.measure.signals import Opaque
 
 #: Two functions of one name take their arguments in different orders.

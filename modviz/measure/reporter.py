@@ -41,7 +41,13 @@ class Reporter:
         self._stage, self._message = stage, message
         self._began = time.monotonic()
         self._close_bar()
-        if self._wants_bar and stage in ("lesions", "images", "features", "interactions"):
+        if self._wants_bar and stage in (
+            "lesions",
+            "images",
+            "features",
+            "support",
+            "interactions",
+        ):
             form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed} so far, {remaining} left"
             self._bar = tqdm(desc=message, total=1, bar_format=form)
         self._tell(0, 0, None)

@@ -24,6 +24,7 @@ from modviz.measure.by_hand import Pairs
 from modviz.measure.features import Preprocess
 from modviz.measure.guard import evaluating
 from modviz.measure.inputs import check_kinds, module_of, read_inputs
+from modviz.measure.kept import Kept, check_kept
 from modviz.measure.memory import LEAST
 from modviz.measure.network import LayerChoice, Network
 from modviz.measure.reporter import Reporter
@@ -46,6 +47,7 @@ def analyze(
     controls: str = "fixed",
     features: bool = True,
     top_images: bool = True,
+    support: bool = True,
     seed: int = 0,
     include_inputs: bool = False,
     include_outputs: bool = False,
@@ -58,6 +60,7 @@ def analyze(
     workers: int | None = None,
     executor: Executor | None = None,
     memory_limit: int | None = None,
+    kept: Kept | None = None,
     progress: bool | ProgressCallback = True,
     cancel: threading.Event | None = None,
     **unknown: Any,
@@ -66,8 +69,9 @@ def analyze(
 
     Builds the graph of the network's units, partitions it, silences every subcluster (the units of
     one cluster in one layer) and as many random groups of units of the same layer, finds the images
-    of the data that drive them most, and optimises the pictures that drive them most. The model is
-    run in eval mode and left exactly as it was.
+    of the data that drive them most, optimises the pictures that drive them most, and looks whether
+    the subclusters come back with other seeds and other edges. The model is run in eval mode and
+    left exactly as it was.
 
     Parameters
     ----------
@@ -106,6 +110,11 @@ def analyze(
     top_images : bool
         Whether to find the real images that drive each subcluster most, and how their classes
         spread against those of its `n_controls` random groups. One more pass over the data.
+    support : bool
+        Whether to look how far subclusters come back with 9 other seeds of the clustering, and in a
+        partition with the other kind of edges (those of activations from at most 5,000 images of
+        `data`, for at most 6,000 units); see `modviz.core.support.Support`. Not for a partition of
+        your own: neither a seed nor edges gave it.
     seed : int
         Decides clustering, controls and the noise that pictures start from.
     include_inputs, include_outputs : bool
@@ -135,6 +144,9 @@ def analyze(
     memory_limit : int, optional
         Bytes that the lesions' values may take, beside model and data; by default a quarter of the
         memory that is free, 2 GiB at most. The result does not depend on it.
+    kept : modviz.measure.kept.Kept, optional
+        What earlier runs on this model and these data left, given to each of them: only what
+        changed is done anew, with the same results. See there for what it sees change.
     progress : bool or callable
         True: a progress bar. A callable gets a `modviz.Progress` a few times a second, with the
         results so far whenever there are new ones.
@@ -159,6 +171,11 @@ def analyze(
     Method: Hod et al., "Detecting Modularity in Deep Neural Networks", arXiv:2110.08058.
     """
     known = [name for name in inspect.signature(analyze).parameters if name != "unknown"]
+    if "more_controls" in unknown:
+        raise TypeError(
+            "more_controls in the settings of an analysis are calls that followed: leave them out "
+            "here, then analysis = modviz.more_controls(analysis, model, data, **call) for each"
+        )
     refuse_unknown("analyze", unknown, known[2:])
     settings = Settings(
         layers=layers,
@@ -172,6 +189,7 @@ def analyze(
         controls=controls,
         features=features,
         top_images=top_images,
+        support=support,
         seed=seed,
         include_inputs=include_inputs,
         include_outputs=include_outputs,
@@ -192,12 +210,19 @@ def analyze(
         preprocess=preprocess,
         class_names=class_names,
     )
+    check_kept(kept)
     whole = module_of(model)
     with torch.inference_mode(False), evaluating(whole), Reporter(progress) as reporter:
         reporter.start("reading", "reading the model")
-        read = read_inputs(model, data, head, connections)
+        if kept is None:
+            network, labelled = read_inputs(model, data, head, connections)
+        else:
+            network, labelled, taken = kept.reading(model, data, head, connections)
+            if taken:
+                reporter.start("reading", "model: kept from the run before")
         run = Stages(
-            *read,
+            network,
+            labelled,
             settings,
             reporter,
             cancel,
@@ -206,6 +231,7 @@ def analyze(
             class_names,
             memory_limit=memory_limit,
             executor=executor,
+            kept=kept,
         )
         return run.analysis(partition, activation_images)
 

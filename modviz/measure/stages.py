@@ -4,36 +4,44 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from modviz.core.analysis import Analysis, FeatureResults, LesionResults, size_rule
-from modviz.core.controls import LayerGroups, draw_controls
-from modviz.core.graph import NeuronGraph
+from modviz.core.analysis import Analysis, FeatureResults, size_rule
+from modviz.core.controls import draw_controls
 from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
-from modviz.core.sequential import rule_for
 from modviz.core.settings import Settings
-from modviz.core.spectral import spectral_partition
-from modviz.measure.activations import correlation_graph, labelled_images
-from modviz.measure.adaptive import measure_adaptively
-from modviz.measure.counting import CountCallback, Counts, count_right
+from modviz.core.spectral import Partitioner
+from modviz.core.support import Support
 from modviz.measure.data import LabelledData
-from modviz.measure.edges import weight_graph
 from modviz.measure.features import Preprocess, check_pictures, measure_features, picture_shape
+from modviz.measure.graph_stage import graph_of
 from modviz.measure.images import measure_top_images
-from modviz.measure.inputs import fitting
-from modviz.measure.lesion import LesionCallback, Measured, measure_lesions
-from modviz.measure.network import Network, dtype_of
+from modviz.measure.inputs import fitting, names_of_classes
+from modviz.measure.kept import (
+    Kept,
+    Slot,
+    features_key,
+    graph_key,
+    images_key,
+    lesions_key,
+    partition_key,
+    support_key,
+)
+from modviz.measure.lesion import Measured, cut_to
+from modviz.measure.lesion_stage import LesionStage
+from modviz.measure.network import Network
 from modviz.measure.reporter import Reporter
-from modviz.measure.suffix import Kernels
+from modviz.measure.stretching import to_range_of
+from modviz.measure.support import measure_support, other_settings
+
+#: Words for a stage whose results are taken over.
+_KEPT = "kept from the run before"
 
 
 class Stages:
@@ -52,14 +60,16 @@ class Stages:
         *,
         memory_limit: int | None = None,
         executor: Executor | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self.settings, self.reporter = settings, reporter
+        self.kept = Kept() if kept is None else kept
         self.cancel = cancel if cancel is not None else threading.Event()
         self.workers = workers or torch.get_num_threads()
         self.memory_limit, self.executor = memory_limit, executor
         self.network, self.data = network, data
         self.model_name = type(network.model).__name__
-        self.class_names = _class_names(class_names, self.data, self.network.n_classes)
+        self.class_names = names_of_classes(class_names, self.data, self.network.n_classes)
         self.preprocess = preprocess
         if settings.features:  # refuse before the long work, not after it
             picture_shape(self.network.input_shape)
@@ -68,16 +78,11 @@ class Stages:
 
     def analysis(self, partition: Partition | None, activation_images: Any = None) -> Analysis:
         """Go through all stages; a cancel gives what there is by then."""
-        settings = self.settings
-        self.reporter.start("partition", "building the graph and partitioning it")
+        settings, is_given = self.settings, partition is not None
         if partition is None:
-            partition = spectral_partition(
-                self._graph(activation_images),
-                settings.n_clusters,
-                scope=settings.scope,
-                seed=settings.seed,
-            )
+            partition = self._partition(activation_images)
         else:
+            self.reporter.start("partition", "partition: as given")
             partition = fitting(partition, self.network)
         self.result = Analysis(
             partition=partition,
@@ -100,6 +105,8 @@ class Stages:
                 self._top_images(partition)
             if settings.features:
                 self._features(partition)
+            if settings.support and not is_given:  # no seed and no edges gave one's own partition
+                self._support(partition, activation_images)
         except (Cancelled, KeyboardInterrupt) as stop:
             if isinstance(stop, KeyboardInterrupt):
                 warnings.warn("interrupted: the analysis keeps what was finished", stacklevel=3)
@@ -113,94 +120,99 @@ class Stages:
         self.reporter.show(done)
         return done
 
-    def _graph(self, activation_images: Any) -> NeuronGraph:
-        settings = self.settings
-        if settings.edges == "activations":
-            data = self.data
-            if activation_images is not None:
-                data = labelled_images(activation_images, dtype_of(self.network.model))
-            return correlation_graph(
-                self.network,
-                data,
-                layers=settings.layers,
-                seed=settings.seed,
-                kernel_norm=settings.kernel_norm,
-                include_inputs=settings.include_inputs,
-                include_outputs=settings.include_outputs,
-                report=self.reporter.advance,
-                cancel=self.cancel,
-            )
-        return weight_graph(
-            self.network,
-            layers=settings.layers,
-            kernel_norm=settings.kernel_norm,
-            include_inputs=settings.include_inputs,
-            include_outputs=settings.include_outputs,
+    def _partition(self, activation_images: Any) -> Partition:
+        settings, key = self.settings, partition_key(self.settings)
+        self.reporter.start("partition", "building the graph and partitioning it")
+        partitioner, known = self._partitioner(settings, activation_images, "graph")
+        partition: Partition | None = self.kept.get("partition", key)
+        if partition is not None:
+            self.reporter.start("partition", f"partition: {_KEPT}")
+            return partition
+        if known:
+            what = "activations" if settings.edges == "activations" else "graph"
+            self.reporter.start("partition", f"{what}: {_KEPT}; partitioning")
+        partition = partitioner.partition(
+            settings.n_clusters, scope=settings.scope, seed=settings.seed
         )
+        self.kept.put("partition", key, partition)
+        return partition
+
+    def _partitioner(self, settings: Settings, images: Any, slot: Slot) -> tuple[Partitioner, bool]:
+        """The graph of some settings with its eigenvectors, and whether it was kept."""
+
+        def build() -> Partitioner:
+            report, cancel = self.reporter.advance, self.cancel
+            data = self.network, self.data
+            return Partitioner(graph_of(*data, settings, images, report=report, cancel=cancel))
+
+        return self.kept.partitioner(settings, images, build, slot)
 
     def _lesions(self, partition: Partition) -> None:
-        controls = draw_controls(partition, self.settings.n_controls, self.settings.seed)
-        n_lesions = int(self.result_so_far.tested.sum()) * (1 + self.settings.n_controls)
-        images = "all" if self.data.n_images is None else f"{self.data.n_images:,}"
-        adaptive = self.settings.controls == "adaptive"
-        most = "up to " if adaptive else ""
-        self.reporter.start("lesions", f"lesions: {most}{n_lesions:,} on {images} images")
+        settings = self.settings
+        stage = LesionStage(
+            self.network,
+            self.data,
+            partition,
+            self.result_so_far.tested,
+            settings,
+            workers=self.workers,
+            memory_limit=self.memory_limit,
+            executor=self.executor,
+            cancel=self.cancel,
+        )
 
-        def keep(results: LesionResults, present: NDArray[np.bool_]) -> Analysis:
+        def keep(measured: Measured) -> Analysis:
+            results, present = measured
             names = tuple(n for n, here in zip(self.class_names, present, strict=True) if here)
             self.result = replace(self.result_so_far, lesions=results, class_names=names)
             return self.result
 
         def report(done: int, total: int | None, measured: Measured | None) -> None:
             if measured is not None and measured[1].sum() > 1:
-                self.reporter.show(keep(*measured), done, total or 0)
+                self.reporter.show(keep(measured), done, total or 0)
             else:
                 self.reporter.advance(done, total or 0)
 
-        if adaptive:
-            keep(*self._adaptive_lesions(partition, controls, report))
-            return
-        measured = measure_lesions(
-            self.network,
-            self.data,
-            partition,
-            self.result_so_far.tested,
-            controls,
-            lesion=self.settings.lesion,
-            seed=self.settings.seed,
-            workers=self.workers,
-            memory_limit=self.memory_limit,
-            executor=self.executor,
-            report=report,
-            cancel=self.cancel,
-        )
-        keep(*measured)
+        measured = self._kept_lesions(stage, keep)
+        if measured is None:
+            n_lesions = int(stage.tested.sum()) * (1 + settings.n_controls)
+            most = "up to " if settings.controls == "adaptive" else ""
+            text = f"lesions: {most}{n_lesions:,} on {stage.images} images"
+            self.reporter.start("lesions", text)
+            measured = stage.all(report)
+        keep(measured)
+        self.kept.put("lesions", lesions_key(partition, settings), measured)
 
-    def _adaptive_lesions(
-        self, partition: Partition, controls: dict[str, NDArray[np.int64]], report: LesionCallback
-    ) -> Measured:
-        kernels = Kernels()  # the rounds are of one network
+    def _kept_lesions(
+        self, stage: LesionStage, keep: Callable[[Measured], Analysis]
+    ) -> Measured | None:
+        """The lesions of an earlier run, with fewer controls or more; None if they are of no use.
 
-        def count(groups: Sequence[LayerGroups], told: CountCallback) -> Counts:
-            return count_right(
-                self.network,
-                self.data,
-                groups,
-                lesion=self.settings.lesion,
-                seed=self.settings.seed,
-                workers=self.workers,
-                memory_limit=self.memory_limit,
-                executor=self.executor,
-                kernels=kernels,
-                report=told,
-                cancel=self.cancel,
-            )
-
-        rule = rule_for(self.settings.n_controls)
-        tested = self.result_so_far.tested
-        return measure_adaptively(partition, tested, controls, rule, count, report=report)
+        Where controls are missing, those that all have are shown until the others are there.
+        """
+        before = self.kept.lesions(stage.partition, self.settings)
+        if before is None:
+            return None
+        cut = before
+        if self.settings.controls == "fixed":
+            cut = cut_to(before[0], self.settings.n_controls), before[1]
+        missing = 0 if self.settings.controls == "adaptive" else stage.lacking(before)
+        if not missing:
+            self.reporter.start("lesions", f"lesions: {_KEPT}")
+            self.reporter.show(keep(cut), 1, 1)
+            return cut
+        text = f"lesions: {missing:,} more on {stage.images} images; the others are {_KEPT}"
+        self.reporter.start("lesions", text)
+        self.reporter.show(keep(cut))
+        return stage.more(before, lambda done, total: self.reporter.advance(done, total or 0))
 
     def _top_images(self, partition: Partition) -> None:
+        kept = self.kept.top_images(partition, self.settings)
+        if kept is not None:
+            self.reporter.start("images", f"top images: {_KEPT}")
+            self.result = replace(self.result_so_far, top_images=kept)
+            self.reporter.show(self.result, 1, 1)
+            return
         # they cost a matrix product each, so there is no need for fewer controls than lesions have
         controls = draw_controls(partition, self.settings.n_controls, self.settings.seed)
         images = "all" if self.data.n_images is None else f"{self.data.n_images:,}"
@@ -214,10 +226,20 @@ class Stages:
             report=lambda done, total: self.reporter.advance(done, total or 0),
             cancel=self.cancel,
         )
+        self.kept.put("images", images_key(partition, self.settings), results)
         self.result = replace(self.result_so_far, top_images=results)
         self.reporter.show(self.result)
 
     def _features(self, partition: Partition) -> None:
+        key = features_key(
+            partition, self.settings, self.preprocess, self.memory_limit, self.workers
+        )
+        kept: FeatureResults | None = self.kept.get("features", key)
+        if kept is not None:
+            self.reporter.start("features", f"feature images: {_KEPT}")
+            self.result = replace(self.result_so_far, features=kept)
+            self.reporter.show(self.result, 1, 1)
+            return
         # the same draws as the lesions': the first ones
         controls = draw_controls(partition, self.settings.image_controls, self.settings.seed)
         n_pictures = int(self.result_so_far.tested.sum()) * (1 + self.settings.image_controls)
@@ -235,7 +257,7 @@ class Stages:
             partition,
             self.result_so_far.tested,
             controls,
-            preprocess=self.preprocess or _to_range_of(self.data),
+            preprocess=self.preprocess or to_range_of(self.data),
             seed=self.settings.seed,
             workers=self.workers,
             memory_limit=self.memory_limit,
@@ -243,7 +265,32 @@ class Stages:
             report=report,
             cancel=self.cancel,
         )
+        self.kept.put("features", key, results)
         self.result = replace(self.result_so_far, features=results)
+
+    def _support(self, partition: Partition, activation_images: Any) -> None:
+        key = support_key(graph_key(self.settings, activation_images), partition, self.settings)
+
+        def take(results: Support) -> None:
+            self.result = replace(self.result_so_far, support=results)
+            self.reporter.show(self.result)
+
+        results: Support | None = self.kept.get("support", key)
+        if results is not None:
+            self.reporter.start("support", f"stability and agreement: {_KEPT}")
+        else:
+            results = measure_support(
+                partition,
+                self._partitioner(self.settings, activation_images, "graph")[0],
+                self.settings,
+                lambda: self._partitioner(other_settings(self.settings), None, "other graph")[0],
+                start=lambda words: self.reporter.start("support", words),
+                report=self.reporter.advance,
+                show=take,
+                cancel=self.cancel,
+            )
+            self.kept.put("support", key, results)
+        take(results)
 
     @property
     def result_so_far(self) -> Analysis:
@@ -251,34 +298,3 @@ class Stages:
         if self.result is None:
             raise RuntimeError("there is no result before the partition")
         return self.result
-
-
-def _class_names(
-    given: Sequence[str] | None, data: LabelledData, n_classes: int
-) -> tuple[str, ...]:
-    if given is not None and len(given) != n_classes:
-        raise ValueError(
-            f"class_names has {len(given)} names, but the model tells {n_classes} classes apart"
-        )
-    names = given if given is not None else data.classes
-    if names is None or len(names) != n_classes:
-        names = [str(c) for c in range(n_classes)]
-    return tuple(str(name) for name in names)
-
-
-def _to_range_of(data: LabelledData) -> Preprocess:
-    """Stretch pictures from 0 .. 1 to the range of the data, channel by channel."""
-    low, high = data.channel_limits()
-    if bool((low >= 0).all()) and bool((high <= 1).all()):
-        return _as_they_are
-    return partial(_stretched, low=low, high=high)
-
-
-def _as_they_are(pictures: torch.Tensor) -> torch.Tensor:
-    return pictures
-
-
-def _stretched(pictures: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-    shape = (1, -1, *[1] * (pictures.ndim - 2)) if low.ndim else ()
-    least, most = (limit.reshape(shape).to(pictures) for limit in (low, high))
-    return least + (most - least) * pictures

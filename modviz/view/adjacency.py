@@ -1,17 +1,18 @@
-"""The adjacency matrix, sorted by cluster and layer, with a strip of clusters at two sides.
+"""The adjacency matrix, by cluster or by layer, with a strip of clusters at two sides.
 
 A click takes the subcluster of its row, which is then outlined as a row and as a column.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 from bokeh.models import ColumnDataSource, CustomJSHover, HoverTool
 
 from modviz.core.partition import cluster_name
-from modviz.view import drawing, matrix, style
+from modviz.view import drawing, matrix, scripts, style
 from modviz.view.drawing import Drawing, Layer, Marks
 from modviz.view.facts import Facts
 from modviz.view.order import Run, Sorted
@@ -19,17 +20,6 @@ from modviz.view.order import Run, Sorted
 STRIP = 26
 SIDE = 280
 _PALETTE_STOPS = ("#ffffff", "#dbe3ec", "#93a7c1", "#3f5878", "#0f1a30")
-
-_WHERE = """
-const n = units.data.group.length
-const at = (v) => units.data.group[Math.max(0, Math.min(n - 1, Math.floor(v)))]
-const row = at(special_vars.y), column = at(special_vars.x)
-if (format == "row") return groups.data.text[row]
-if (format == "column") return groups.data.text[column]
-if (format == "measure") return groups.data.measure[0]
-const mean = cells.data.mean[row * groups.data.text.length + column]
-return mean > 0 ? mean.toPrecision(3) : "no edges"
-"""
 
 
 def palette() -> list[str]:
@@ -45,10 +35,10 @@ def palette() -> list[str]:
     ]
 
 
-def image_columns(tile: matrix.Tile) -> dict[str, list[Any]]:
+def image_columns(tile: matrix.Tile, scale: matrix.Scale) -> dict[str, list[Any]]:
     """A tile as the columns of the image's source."""
     return {
-        "image": [tile.image],
+        "image": [scale.code(tile.image)],
         "x": [tile.x0],
         "y": [tile.y0],
         "dw": [tile.x1 - tile.x0],
@@ -66,10 +56,7 @@ def head(facts: Facts, order: Sorted) -> str:
     low, high = order.limits
     title = "Weights" if facts.analysis.partition.graph.edges == "weights" else "Correlations"
     ramp = style.ramp(f"mean {measure(facts)}, log", f"{low:g}", f"{high:g}", list(_PALETTE_STOPS))
-    by = "units by cluster, then layer; drag to zoom"
-    if order.partition.scope == "local":
-        by = "units by layer, then cluster; drag to zoom"
-    return style.header(title, by, ramp)
+    return style.header(title, "mean edge between units; drag to zoom", ramp)
 
 
 def draw(order: Sorted | None) -> Drawing:
@@ -78,11 +65,10 @@ def draw(order: Sorted | None) -> Drawing:
     borders: Marks = []
     rows: Marks = []
     columns: Marks = []
-    image: dict[str, list[Any]] = image_columns(
-        matrix.Tile(np.zeros((1, 1), np.float32), 0, 1, 0, 1)
-    )
+    blank = matrix.Tile(np.zeros((1, 1), np.float32), 0, 1, 0, 1)
+    image = image_columns(blank, matrix.Scale(0.01, 1.0))
     if order is not None:
-        image = image_columns(order.overview)
+        image = image_columns(order.overview, order.scale)
         for start in order.borders:
             borders += [(start, 0, start, n), (0, start, n, start)]
         for run in order.runs:
@@ -118,7 +104,7 @@ def draw_strip(order: Sorted | None, *, across: bool) -> Drawing:
         for cluster, start, stop in order.clusters:
             color = style.LINE if cluster < 0 else style.cluster_color(cluster)
             colors.append((*place(start, stop, STRIP - 8, STRIP - 2), color))
-            word = "dead" if cluster < 0 else cluster_name(cluster)
+        for word, start, stop in _words(order):
             room = (stop - start) / n * SIDE
             if (style.text_width(word) if across else 9) <= room:
                 middle = (start + stop) / 2
@@ -138,18 +124,44 @@ def draw_strip(order: Sorted | None, *, across: bool) -> Drawing:
     return Drawing(STRIP, SIDE, layers, y=(n, 0))
 
 
-class Hover:
-    """The hover of the matrix, at home in the browser: which two subclusters, what mean edge."""
+def _words(order: Sorted) -> list[tuple[str, int, int]]:
+    """(word, start, stop) along the strips: letters of clusters, or by layer numbers of layers."""
+    if not order.by_layer:
+        return [
+            ("dead" if cluster < 0 else cluster_name(cluster), start, stop)
+            for cluster, start, stop in order.clusters
+        ]
+    graph = order.partition.graph
+    words = [str(la.number) if la.role == "hidden" else la.role[:3] for la in graph.layers]
+    ends = [int(end) for end in graph.offsets]
+    return list(zip(words, ends[:-1], ends[1:], strict=True))
 
-    def __init__(self) -> None:
-        self.units = ColumnDataSource({"group": np.zeros(1, dtype=np.int32)})
+
+class Hover:
+    """The hover of the matrix, at home in the browser: which two units, what is between them.
+
+    Parameters
+    ----------
+    image : ColumnDataSource
+        Of the picture.
+    """
+
+    def __init__(self, image: ColumnDataSource) -> None:
+        self.units = ColumnDataSource({name: np.zeros(1, np.int32) for name in ("group", "unit")})
         self.groups = ColumnDataSource({"text": [""], "measure": [""]})
         self.cells = ColumnDataSource({"mean": np.zeros(1, dtype=np.float32)})
-        args = {"units": self.units, "groups": self.groups, "cells": self.cells}
+        self.scale = ColumnDataSource({"json": ["{}"]})
+        args = {
+            "units": self.units,
+            "groups": self.groups,
+            "cells": self.cells,
+            "scale": self.scale,
+            "image": image,
+        }
         self.tool = HoverTool(
             tooltips="row <b>$x{row}</b><br>column <b>$x{column}</b><br>"
-            "mean $x{measure} between them $x{mean}<br>this pixel @image{0.0000}",
-            formatters={"$x": CustomJSHover(args=args, code=_WHERE)},
+            "$x{measure}, $x{pixel}<br>mean of the two groups: $x{mean}",
+            formatters={"$x": CustomJSHover(args=args, code=scripts.code("hover"))},
         )
 
     def update(self, order: Sorted) -> None:
@@ -157,10 +169,14 @@ class Hover:
         graph, runs = order.partition.graph, order.runs
         group = np.repeat(np.arange(len(runs)), [run.stop - run.start for run in runs])
         by_unit = np.empty(order.n, dtype=np.int64)
-        by_unit[matrix.sorted_units(order.partition)] = group
+        by_unit[order.units] = group
         sizes = np.bincount(group, minlength=len(runs))
         mean = matrix.pool(graph, by_unit, by_unit, (len(runs), len(runs))) / np.outer(sizes, sizes)
-        self.units.data = {"group": group.astype(np.int32)}
+        number = order.units - np.repeat(graph.offsets[:-1], np.diff(graph.offsets))[order.units]
+        self.units.data = {"group": group.astype(np.int32), "unit": number.astype(np.int32)}
+        self.scale.data = {
+            "json": [json.dumps({"least": order.scale.least, "step": order.scale.step})]
+        }
         text = [_describe(order, run) for run in runs]
         self.groups.data = {"text": text, "measure": [measure(order.facts)] * len(text)}
         self.cells.data = {"mean": mean.astype(np.float32).ravel()}

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from modviz.core.choice import LEVEL, STABLE, ClusterChoice
 from modviz.view import drawing, style
-from modviz.view.drawing import Drawing, LiveFigure, Marks
+from modviz.view.drawing import Drawing, Marks
+from modviz.view.live import LiveFigure
 
 _WIDTH = 620
 _LEFT, _RIGHT = 52, 16
@@ -56,7 +57,7 @@ def panel(choice: ClusterChoice) -> Column:
     live = LiveFigure(draw(choice))
     live.figure.add_tools(HoverTool(tooltips="@tip{safe}", renderers=[live.renderers["hits"]]))
     sheet = InlineStyleSheet(css=style.CSS + ".say { white-space: normal; }")
-    heading = Div(text=head(choice), width=_WIDTH, margin=0, stylesheets=[sheet])
+    heading = Div(text=head(choice), width=_WIDTH, margin=0, stylesheets=[sheet], disable_math=True)
     return column(heading, live.figure, spacing=6, width=_WIDTH, name="choice")
 
 

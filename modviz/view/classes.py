@@ -43,12 +43,13 @@ def head(facts: Facts) -> str:
     """HTML above the panel."""
     ramp = style.ramp("points", "≤ −40", "+40", [*LOSS[::-1], style.WHITE, *GAIN])
     if facts.analysis.lesions is None:
-        return style.header("Accuracy change by class", escape(facts.waiting("lesions")), ramp)
+        waiting = escape(facts.waiting("lesions"))
+        return style.header("Accuracy change by class", waiting, ramp, one_line=True)
     count = len(facts.class_names)
     say = "same rows; figures from 10 points"
     if count > MOST_CLASSES:
         say = f"the {MOST_CLASSES} of {count:,} classes that change most"
-    return style.header("Accuracy change by class", say, ramp)
+    return style.header("Accuracy change by class", say, ramp, one_line=True)
 
 
 def _slanted(facts: Facts, room: float) -> bool:
@@ -95,6 +96,7 @@ def draw(facts: Facts | None, below: int) -> Drawing:
                         top + style.ROW - 0.5,
                         fill,
                         _tip(facts, i, c),
+                        facts.names[i],
                     )
                 )
                 # a figure says -10 or more after rounding, so the rule is what readers see
@@ -105,6 +107,7 @@ def draw(facts: Facts | None, below: int) -> Drawing:
                             top + style.ROW / 2,
                             style.number(points, 0),
                             style.ink_on(fill),
+                            facts.names[i],
                         )
                     )
         slanted = _slanted(facts, width)
@@ -112,20 +115,20 @@ def draw(facts: Facts | None, below: int) -> Drawing:
             x = (column + 0.5) * width
             name = facts.class_names[c]
             if slanted:
-                upright.append((x, end + 8, style.fit(name, 110)))
+                upright.append((x, end + 8, style.fit(name, 110), lesions.END))
             else:
-                flat.append((x, end + 14, name))
-        notes.append((style.RIGHT / 2, end + below - 13, "true class"))
+                flat.append((x, end + 14, name, lesions.END))
+        notes.append((style.RIGHT / 2, end + below - 13, "true class", lesions.END))
     return Drawing(
         style.RIGHT,
         lesions.height(len(rows), below),
         {
-            "cells": drawing.rectangles(cells, "fill", "tip", fill_color="fill"),
-            "figures": drawing.labels(figures, "ink", text_color="ink", text_align="center"),
-            "flat": drawing.labels(flat, text_align="center"),
-            "upright": drawing.labels(upright, text_align="right", angle=np.pi / 2),
-            "notes": drawing.labels(notes, text_align="center"),
-            "hits": drawing.hits(hits),
+            "cells": drawing.rectangles(cells, "fill", "tip", "of", fill_color="fill"),
+            "figures": drawing.labels(figures, "ink", "of", text_color="ink", text_align="center"),
+            "flat": drawing.labels(flat, "of", text_align="center"),
+            "upright": drawing.labels(upright, "of", text_align="right", angle=np.pi / 2),
+            "notes": drawing.labels(notes, "of", text_align="center"),
+            "hits": drawing.hits(hits, moving=True),
         },
     )
 

@@ -17,7 +17,8 @@ from modviz.view import adjacency, drawing, matrix, style
 from modviz.view.drawing import Drawing, Marks
 from modviz.view.facts import Facts
 
-_WIDTH = style.RIGHT - adjacency.STRIP - adjacency.SIDE - 20
+#: Pixels across.
+WIDTH = style.RIGHT - adjacency.STRIP - adjacency.SIDE - style.GUTTER
 
 
 def height(n_rows: int) -> int:
@@ -42,6 +43,7 @@ class _Row:
     figures: tuple[str, str]
     members: list[str]
     tip: str
+    hatch: str = " "
 
 
 def draw(facts: Facts | None) -> Drawing:
@@ -59,27 +61,31 @@ def draw(facts: Facts | None) -> Drawing:
             heads = "clusters", "n-cut"
             foot = "n-cut: of each layer's own", "clusters; letters are per layer"
         pitch = min(30.0, (tall - 24 - 40) / len(rows))
-        right = (_WIDTH - 58, _WIDTH - 6)
+        right = (WIDTH - 58, WIDTH - 6)
         figures += [(x, 10, head, style.MUTED) for x, head in zip(right, heads, strict=True)]
         for place, row in enumerate(rows):
             low, high = 24 + pitch * place, 24 + pitch * (place + 1)
             y = (low + high) / 2
             if row.color is not None:
-                swatches.append((6, y - 5, 16, y + 5, row.color))
+                swatches.append(
+                    (6, y - 5, 16, y + 5, row.color, row.hatch, style.ink_on(row.color))
+                )
             names.append((6 if row.color is None else 26, y, row.name, style.TEXT))
             found = zip(right, row.figures, strict=True)
             figures += [(x, y, text, style.TEXT) for x, text in found]
-            hits += [(0, low, _WIDTH, high, name, "") for name in row.members]
-            tips.append((0, low + 0.5, _WIDTH, high - 0.5, row.tip))
+            hits += [(0, low, WIDTH, high, name, "") for name in row.members]
+            tips.append((0, low + 0.5, WIDTH, high - 0.5, row.tip))
         bottom = 24 + pitch * len(rows) + 14
         names += [(6, bottom + 14 * k, text, style.MUTED) for k, text in enumerate(foot)]
     return Drawing(
-        _WIDTH,
+        WIDTH,
         tall,
         {
             "hits": drawing.hits(hits, drawing.STRIPE),
             "rows": drawing.rectangles(tips, "tip", fill_alpha=0.0),
-            "swatches": drawing.rectangles(swatches, "fill", fill_color="fill"),
+            "swatches": drawing.rectangles(
+                swatches, "fill", "hatch", "ink", fill_color="fill", **style.HATCHED
+            ),
             "names": drawing.labels(names, "ink", text_color="ink"),
             "figures": drawing.labels(figures, "ink", text_color="ink", text_align="right"),
         },
@@ -104,6 +110,7 @@ def _clusters(facts: Facts) -> list[_Row]:
                 (f"{size:,}", inside),
                 members,
                 tip if members else "no hidden units",
+                style.cluster_hatch(cluster),
             )
         )
     return rows

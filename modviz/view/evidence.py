@@ -1,103 +1,25 @@
-"""The evidence card: what was lost, what random sets lose, and what that allows to say.
-
-A subcluster is declared only on its q-value. Where even the smallest p that the controls allow
-cannot bring q to 0.05, the card says so instead of taking a side: the resolution of a p-value is
-part of the evidence.
-"""
+"""The evidence card: what was lost, what random sets lose, and what that allows to say."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
 from html import escape
 
 import numpy as np
 
 from modviz.core.partition import cluster_name
-from modviz.view import style, top_images
+from modviz.view import style, support, top_images
 from modviz.view.facts import LEVEL, Facts
-from modviz.view.pictures import png
+from modviz.view.sheets import sheet_of
+from modviz.view.verdict import Verdict, verdict
 
-#: Background and ink of a badge.
-_TONES = {
-    "yes": ("#d9eee5", "#0b5540"),
-    "open": ("#f6ead2", "#6b4a10"),
-    "no": (style.BAND, style.TEXT),
-}
+__all__ = ["Verdict", "card", "line", "paragraph", "verdict"]
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the evidence allows to say about a subcluster's importance."""
-
-    badge: str
-    tone: str
-    words: str
-
-
-def verdict(facts: Facts, i: int) -> Verdict:
-    """Declare on q only; "Undecided" where the number of controls forbids a decision."""
-    s = facts.subclusters[i]
-    if not facts.tested[i]:
-        return Verdict("Not tested", "no", _size_rule(facts, i))
-    if not facts.measured[i]:
-        return Verdict("Not measured", "no", _unmeasured(facts))
-    tests = int(facts.measured.sum())
-    p, q = facts.p("accuracy", i), facts.q("accuracy", i)
-    as_bad, n = (int(counts[i]) for counts in facts.counts)
-    among = f"over {style.plural(tests, 'subcluster')}"
-    if q <= LEVEL:
-        return Verdict(
-            "Important",
-            "yes",
-            f"The network needs it more than random units of layer {s.layer_number}: "
-            f"q {style.q_text(q)} {among}.",
-        )
-    if facts.undecided[i]:
-        return Verdict(
-            "Undecided",
-            "open",
-            f"So far {as_bad} of {style.plural(n, 'random set')} lose as much or more: too few to "
-            f"say. {_more(facts)}",
-        )
-    if facts.worst[i]:
-        alike = int(facts.worst.sum())
-        needed = int(np.ceil(tests / (LEVEL * alike) - 1e-9)) - 1
-        return Verdict(
-            "Undecided",
-            "open",
-            f"Worse than all {n} random sets, but p cannot fall below {style.p_text(p, n)} with "
-            f"{style.plural(n, 'control')}, and {among} that leaves q at {style.q_text(q)}. "
-            f"It would take at least {needed} controls to decide.",
-        )
-    words = f"No evidence of importance: {as_bad} of {n} random sets lose as much or more."
-    if p <= LEVEL:
-        words += f" p alone passes 0.05, but not {among}."
-    return Verdict("No evidence", "no", words)
-
-
-def _more(facts: Facts) -> str:
-    if facts.analysis.status == "running":
-        return f"More are drawn, up to {facts.n_controls:,}, until it is clear."
-    return f"The analysis ended before more, up to {facts.n_controls:,}, could make it clear."
-
-
-def _unmeasured(facts: Facts) -> str:
-    status = facts.analysis.status
-    if status == "running":
-        return "Its lesion has not been measured yet."
-    if status == "cancelled":
-        return "The analysis was cancelled before its lesion was measured."
-    return "This analysis has no lesion of it."
-
-
-def _size_rule(facts: Facts, i: int) -> str:
-    units = len(facts.subclusters[i].units)
-    if units < 3:
-        return f"Not tested: {style.plural(units, 'unit')}; the size rule asks for at least 3."
-    return (
-        "Not tested: it holds more than 99 % of its layer's live units, so random sets of its size "
-        "would be nearly the same set."
-    )
+_WARNING = (
+    "Optimised pictures can mislead: they need not show what drives these units on natural images "
+    "(arXiv:2010.12606, arXiv:2306.04719). Compare them with the real images, and with the picture "
+    "of the random set."
+)
 
 
 def line(key: str, value: str, note: str = "") -> str:
@@ -111,25 +33,54 @@ def card(facts: Facts, i: int) -> str:
     """HTML of the card of one subcluster."""
     s = facts.subclusters[i]
     result = verdict(facts, i)
-    back, ink = _TONES[result.tone]
     units = style.plural(len(s.units), "unit")
     where = (
         f"cluster {cluster_name(s.cluster)}, layer {s.layer_number} ({escape(s.layer)}), {units}"
     )
-    badge = f'<span class="badge" style="background:{back};color:{ink}">{result.badge}</span>'
     parts = [
         f'<div class="card" style="border-top-color:{facts.colors[i]}">',
-        f'<div class="top"><span class="name">{s.name}</span>{badge}</div>',
+        f'<div class="top"><h2 class="name">{s.name}</h2>',
+        f'<span class="badge {result.tone}">{result.badge}</span></div>',
         f'<div class="where">{where}</div>',
+        f"<p>{escape(paragraph(facts, i))}</p>",
+        _actions(facts, i, result),
     ]
     if facts.measured[i] and facts.tested[i]:
-        parts.append(f"<p>{_paragraph(facts, i)}</p>")
         parts += _lesion_lines(facts, i)
+    else:
+        parts += _support_lines(facts, i)
     if facts.tested[i]:
         parts.append(_featureline(facts, i))
         parts += _top_lines(facts, i)
-    parts.append(line("Verdict", result.words + _coherence(facts, i) + _so_far(facts)))
     return "".join(parts) + "</div>"
+
+
+def paragraph(facts: Facts, i: int) -> str:
+    """The evidence in plain words: what was measured, against what, and what that allows to say."""
+    measured = f"{_paragraph(facts, i)} " if facts.measured[i] and facts.tested[i] else ""
+    found = measured + verdict(facts, i).words + _coherence(facts, i) + _so_far(facts)
+    return f"{found} {support.sentence(facts, i)}".rstrip()
+
+
+def _actions(facts: Facts, i: int, result: Verdict) -> str:
+    """Buttons: more random sets where they are what is missing, and the pictures large."""
+    buttons = []
+    if result.needed[0] and facts.analysis.status != "running":
+        name = facts.names[i]
+        for words, names, number in (
+            (f"Decide with {result.needed[0]:,} random sets", [name], result.needed[0]),
+            (f"{result.needed[1]:,} random sets for all", [], result.needed[1]),
+        ):
+            given = escape(json.dumps({"names": names, "n_controls": number}))
+            buttons.append(
+                '<button type="button" class="button kernel" data-command="more_controls" '
+                f'data-arguments="{given}">{words}</button>'
+            )
+    if facts.pictured[i] or facts.topped[i]:
+        buttons.append(
+            '<button type="button" class="button" data-act="enlarge">Enlarge pictures</button>'
+        )
+    return f'<div class="actions">{"".join(buttons)}</div>' if buttons else ""
 
 
 def _paragraph(facts: Facts, i: int) -> str:
@@ -157,7 +108,7 @@ def _lesion_lines(facts: Facts, i: int) -> list[str]:
     n, tests = int(facts.counts[1][i]), int(facts.measured.sum())
     change = float(facts.change[i])
     beyond = change - float(facts.drawn(i).mean())
-    effect = float(facts.table["accuracy_effect"].iloc[i])
+    effect = facts.value("accuracy_effect", i)
     ratio = (
         "effect undefined"
         if np.isnan(effect)
@@ -167,7 +118,8 @@ def _lesion_lines(facts: Facts, i: int) -> list[str]:
     steps = (
         f", of at most {facts.n_controls:,}" if facts.adaptive else f", steps of {1 / (n + 1):.3g}"
     )
-    lowest = ", the lowest possible" if facts.worst[i] and n == facts.n_controls else ""
+    drawn = facts.n_controls if facts.adaptive else int(facts.draws[i])
+    lowest = ", the lowest possible" if facts.worst[i] and n == drawn else ""
     q_value = style.q_text(q)
     order = np.argsort(facts.class_change[i], kind="stable")
     points = facts.class_change[i][order]
@@ -195,13 +147,23 @@ def _lesion_lines(facts: Facts, i: int) -> list[str]:
             f"<b class='hit'>{q_value}</b>" if q <= LEVEL else q_value,
             f"corrected for {style.plural(tests, 'subcluster')}",
         ),
+        *_support_lines(facts, i),
         line("Class most hit", most, then + "unevenness: " + _p_and_q(facts, "range", i)),
     ]
 
 
+def _support_lines(facts: Facts, i: int) -> list[str]:
+    """Whether it comes back; nothing where the analysis does not know."""
+    found = {
+        "Stability": support.stability(facts, i),
+        "Agreement": support.agreement(facts, i),
+    }
+    return [line(key, v.value, escape(v.note)) for key, v in found.items() if v is not None]
+
+
 def _interval(facts: Facts, i: int) -> str:
     """The 95 % interval of the accuracy change, over other images."""
-    low, high = (100 * float(limit[i]) for limit in facts.analysis.change_interval())
+    low, high = (100 * float(limit[i]) for limit in facts.intervals)
     if np.isnan(low):
         return ""
     return f"95 %: {style.signed(low)} to {style.signed(high)}<br>"
@@ -209,7 +171,7 @@ def _interval(facts: Facts, i: int) -> str:
 
 def _p_and_q(facts: Facts, statistic: str, i: int) -> str:
     """Give p and q of a statistic in words; "undefined" where it has no value."""
-    if np.isnan(facts.table[statistic].iloc[i]):
+    if np.isnan(facts.value(statistic, i)):
         return "undefined (counts as no evidence)"
     q = facts.q(statistic, i)
     shown = f"<b class='hit'>q {style.q_text(q)}</b>" if q <= LEVEL else f"q {style.q_text(q)}"
@@ -221,13 +183,21 @@ def _featureline(facts: Facts, i: int) -> str:
     if results is None or not facts.pictured[i]:
         yet = " yet" if facts.analysis.status == "running" else ""
         return line("Feature image", f"not measured{yet}")
-    picture = f'<img src="{png(results.images[i])}" alt="feature image">'
-    figures = "".join(
-        f"{name}<br>{_p_and_q(facts, name, i).replace(', ', '<br>')}<br>"
-        for name in ("score", "entropy")
+    sheet = sheet_of(results, "features")
+    coarse = " coarse" if sheet.coarse else ""
+    pair = "".join(
+        f'<span class="pic features{coarse}" role="img" aria-label="{words}" data-large '
+        f'data-caption="{caption}" style="{sheet.place(tile)}"></span>'
+        for words, caption, tile in (
+            ("feature image", "optimised for these units", i),
+            ("feature image of a random set", "the same for a random set", len(facts.names) + i),
+        )
     )
+    figures = "".join(f"{name}: {_p_and_q(facts, name, i)}<br>" for name in ("score", "entropy"))
     return line(
-        "Feature image", f'<div class="pictures">{picture}<div class="note">{figures}</div></div>'
+        "Feature image",
+        f'<div class="pictures">{pair}</div><div class="note">{figures}</div>',
+        f"<details><summary>Optimised pictures can mislead</summary>{_WARNING}</details>",
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from modviz.core.analysis import Analysis
 from modviz.core.graph import Layer
 from modviz.core.partition import Subcluster
+from modviz.core.verdicts import Verdict, verdicts
 from modviz.view import style
 
 Floats = NDArray[np.float64]
@@ -108,9 +109,8 @@ class Facts:
     def sets(self) -> str:
         """How many random sets each subcluster's lesion is compared with, in words."""
         drawn = self.draws[self.measured]
-        if not self.adaptive or not drawn.size or drawn.min() == drawn.max():
-            n = int(drawn[0]) if self.adaptive and drawn.size else self.n_controls
-            return style.plural(n, "random set")
+        if not drawn.size or drawn.min() == drawn.max():
+            return style.plural(int(drawn[0]) if drawn.size else self.n_controls, "random set")
         return f"{drawn.min()} to {style.plural(int(drawn.max()), 'random set')}"
 
     @property
@@ -139,6 +139,11 @@ class Facts:
         """Accuracy change of each subcluster, percentage points, shape (S,)."""
         samples = self.analysis.samples("accuracy")
         return np.full(len(self.names), np.nan) if samples is None else 100 * samples[0]
+
+    @cached_property
+    def intervals(self) -> tuple[Floats, Floats]:
+        """The 95 % interval of each accuracy change over other images, -1 .. 1; NaN = unknown."""
+        return self.analysis.change_interval()
 
     @cached_property
     def control_change(self) -> Floats:
@@ -170,6 +175,11 @@ class Facts:
         return np.asarray(self.measured & (self.counts[0] == 0))
 
     @cached_property
+    def importance(self) -> list[Verdict]:
+        """The verdict on every subcluster's importance, in a word."""
+        return verdicts(self.analysis)
+
+    @cached_property
     def rows(self) -> list[int]:
         """Tested subclusters as two panels list them: worst first, unmeasured last."""
         tested = [i for i in range(len(self.names)) if self.tested[i]]
@@ -184,13 +194,22 @@ class Facts:
         measured = [i for i in self.rows if self.measured[i]]
         return {i: place for place, i in enumerate(measured, 1)}
 
+    @cached_property
+    def _columns(self) -> dict[str, Floats]:
+        numbers = self.table.select_dtypes("number")
+        return {str(name): numbers[name].to_numpy(dtype=float) for name in numbers}
+
+    def value(self, column: str, i: int) -> float:
+        """A number from the table of subclusters; pandas takes its time for single ones."""
+        return float(self._columns[column][i])
+
     def p(self, statistic: str, i: int) -> float:
         """Permutation p of a subcluster; NaN where it was not measured."""
-        return float(self.table[f"{statistic}_p"].iloc[i])
+        return self.value(f"{statistic}_p", i)
 
     def q(self, statistic: str, i: int) -> float:
         """Its p corrected for all subclusters measured; NaN where it was not measured."""
-        return float(self.table[f"{statistic}_q"].iloc[i])
+        return self.value(f"{statistic}_q", i)
 
     @cached_property
     def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

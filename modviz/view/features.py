@@ -2,7 +2,8 @@
 
 A cell shows the input that was optimised for the subcluster beside that of one random set, and
 below them the real images that drive it most. HoloViews draws one picture per element; its Bokeh
-glyph takes many. All pictures of the gallery are one glyph, each at its own place.
+glyph takes many, and all pictures of the gallery are one glyph, each at its own place. Marks name
+the subcluster of their cell: the page's scripts move cells when the page is narrow or filtered.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from modviz.view import drawing, gallery, style, top_images
 from modviz.view.drawing import Drawing, Marks
 from modviz.view.facts import LEVEL, Facts
 from modviz.view.gallery import Cell, Gallery
-from modviz.view.pictures import COARSE, resized, rgba
+from modviz.view.pictures import rgba
+from modviz.view.sheets import Kind
 
 
 def head(facts: Facts) -> str:
@@ -57,7 +59,7 @@ def head_height(facts: Facts) -> int:
 class _Marks:
     """What is drawn, layer by layer."""
 
-    shown: list[tuple[NDArray[np.uint32], float, float, float, float]] = field(default_factory=list)
+    shown: Marks = field(default_factory=list)
     blanks: Marks = field(default_factory=list)
     bars: Marks = field(default_factory=list)
     words: Marks = field(default_factory=list)
@@ -65,25 +67,34 @@ class _Marks:
     hits: Marks = field(default_factory=list)
 
     def picture(
-        self, image: NDArray[np.float32] | None, x: float, y: float, w: int, h: int
+        self,
+        of: str,
+        image: NDArray[np.float32] | None,
+        box: tuple[float, float, int, int],
+        source: tuple[Kind, int],
     ) -> None:
         """A picture in a thin frame, or an empty place for one that is not there."""
+        x, y, w, h = box
         if image is None:
-            self.blanks.append((x, y, x + w, y + h, style.BAND))
+            self.blanks.append((x, y, x + w, y + h, style.BAND, of))
         else:
-            self.blanks.append((x - 0.5, y - 0.5, x + w + 0.5, y + h + 0.5, style.LINE))
-            self.shown.append((rgba(image), x, y, w, h))
+            self.blanks.append((x - 0.5, y - 0.5, x + w + 0.5, y + h + 0.5, style.LINE, of))
+            self.shown.append((rgba(image), x, y, w, h, of, *source))
 
     def name(self, facts: Facts, i: int, x: float, y: float) -> None:
         """The name of a subcluster."""
-        self.bold.append((x, y, facts.names[i], style.INK))
+        self.bold.append((x, y, facts.names[i], style.INK, facts.names[i]))
+
+    def word(self, facts: Facts, i: int, x: float, y: float, text: str) -> None:
+        """A word of a cell."""
+        self.words.append((x, y, text, style.MUTED, facts.names[i]))
 
     def p_value(self, facts: Facts, statistic: str, i: int, x: float, y: float) -> float:
         """A p, bold at the level; gives where it ends."""
         text = facts.p_text(statistic, i)
         strong = facts.p(statistic, i) <= LEVEL
         marks = self.bold if strong else self.words
-        marks.append((x, y, text, style.INK if strong else style.TEXT))
+        marks.append((x, y, text, style.INK if strong else style.TEXT, facts.names[i]))
         return x + style.text_width(text, bold=strong)
 
 
@@ -93,7 +104,7 @@ def draw(facts: Facts | None) -> Drawing:
     if facts is not None:
         places = gallery.arrange(facts)
         height = places.height
-        marks.words += [(x, y, text, style.MUTED) for x, y, text in places.layers]
+        marks.words += [(la.x, la.y, la.title, style.MUTED, la.key) for la in places.layers]
         for cell in places.cells:
             if places.pair:
                 _draw_pair(facts, marks, places, cell)
@@ -106,12 +117,14 @@ def draw(facts: Facts | None) -> Drawing:
         style.PAGE,
         height,
         {
-            "blanks": drawing.rectangles(marks.blanks, "fill", fill_color="fill"),
+            "blanks": drawing.rectangles(marks.blanks, "fill", "of", fill_color="fill"),
             "pictures": drawing.pictures(marks.shown),
-            "bars": drawing.rectangles(marks.bars, "fill", fill_color="fill"),
-            "words": drawing.labels(marks.words, "ink", text_color="ink"),
-            "bold": drawing.labels(marks.bold, "ink", text_color="ink", text_font_style="bold"),
-            "hits": drawing.hits(marks.hits),
+            "bars": drawing.rectangles(marks.bars, "fill", "of", fill_color="fill"),
+            "words": drawing.labels(marks.words, "ink", "of", text_color="ink"),
+            "bold": drawing.labels(
+                marks.bold, "ink", "of", text_color="ink", text_font_style="bold"
+            ),
+            "hits": drawing.hits(marks.hits, moving=True),
         },
     )
 
@@ -124,53 +137,59 @@ def _draw_pair(facts: Facts, marks: _Marks, places: Gallery, cell: Cell) -> None
     """The optimised picture and that of a random set, with name, units and the p of both."""
     i, x, y, second = cell.i, cell.x, cell.y, cell.x + places.second
     w, h = places.size
-    results = facts.analysis.features
-    for left, pictures, color in (
-        (x, None if results is None else results.images, facts.colors[i]),
-        (second, None if results is None else results.control_images, style.LINE),
+    name, results = facts.names[i], facts.analysis.features
+    for left, pictures, color, tile in (
+        (x, None if results is None else results.images, facts.colors[i], i),
+        (
+            second,
+            None if results is None else results.control_images,
+            style.LINE,
+            len(facts.names) + i,
+        ),
     ):
         there = pictures is not None and not np.isnan(pictures[i]).all()
-        marks.picture(pictures[i] if there and pictures is not None else None, left, y, w, h)
-        marks.bars.append((left, y + h + gallery.BAR, left + w, y + h + gallery.BAR + 4, color))
+        image = pictures[i] if there and pictures is not None else None
+        marks.picture(name, image, (left, y, w, h), ("features", tile))
+        bar = y + h + gallery.BAR
+        marks.bars.append((left, bar, left + w, bar + 4, color, name))
     marks.name(facts, i, x, y + h + gallery.FIRST)
-    marks.words.append((second, y + h + gallery.FIRST, "random set", style.MUTED))
+    marks.word(facts, i, second, y + h + gallery.FIRST, "random set")
     line, at = y + h + gallery.SECOND, x + places.beside
-    marks.words.append((x, line, _units(facts, i), style.MUTED))
+    marks.word(facts, i, x, line, _units(facts, i))
     if not facts.pictured[i]:
-        marks.words.append((at, line, "–", style.MUTED))
+        marks.word(facts, i, at, line, "–")
         return
     at = marks.p_value(facts, "score", i, at, line)
-    marks.words.append((at + 4, line, "·", style.MUTED))
+    marks.word(facts, i, at + 4, line, "·")
     marks.p_value(facts, "entropy", i, at + 10, line)
 
 
 def _draw_tops(facts: Facts, marks: _Marks, places: Gallery, cell: Cell) -> None:
     """The real images, and below them the entropy of their classes with its p."""
-    i, x, y = cell.i, cell.x, cell.y
+    i, x, y, name = cell.i, cell.x, cell.y, facts.names[cell.i]
     tops, (w, h) = facts.analysis.top_images, places.small
     corners = places.corners()
     if tops is None:
         for dx, dy in corners:
-            marks.picture(None, x + dx, y + dy, w, h)
+            marks.picture(name, None, (x + dx, y + dy, w, h), ("tops", 0))
     elif tops.images is not None and facts.topped[i]:
-        for (dx, dy), image in zip(corners, tops.images[i], strict=False):
-            small = max(image.shape[:2]) <= COARSE
-            marks.picture(image if small else resized(image, w, h), x + dx, y + dy, w, h)
+        first = i * tops.images.shape[1]
+        for t, ((dx, dy), image) in enumerate(zip(corners, tops.images[i], strict=False)):
+            marks.picture(name, image, (x + dx, y + dy, w, h), ("tops", first + t))
     line = y + places.tops_from + places.tops_height + gallery.BELOW_TOPS
     if not places.pair:
         end = line - gallery.BELOW_TOPS
-        marks.bars.append(
-            (x, end + gallery.BAR, x + places.wide, end + gallery.BAR + 4, facts.colors[i])
-        )
+        bar = end + gallery.BAR
+        marks.bars.append((x, bar, x + places.wide, bar + 4, facts.colors[i], name))
         marks.name(facts, i, x, end + gallery.FIRST)
-        marks.words.append((x + places.beside, end + gallery.FIRST, _units(facts, i), style.MUTED))
+        marks.word(facts, i, x + places.beside, end + gallery.FIRST, _units(facts, i))
         line = end + gallery.SECOND
     if not facts.topped[i]:
-        marks.words.append((x, line, "–", style.MUTED))
+        marks.word(facts, i, x, line, "–")
         return
-    entropy = float(facts.table["image_entropy"].iloc[i])
-    marks.words.append((x, line, f"{entropy:.2f} nats", style.MUTED))
-    marks.words.append((x + places.beside, line, "p", style.MUTED))
+    entropy = facts.value("image_entropy", i)
+    marks.word(facts, i, x, line, f"{entropy:.2f} nats")
+    marks.word(facts, i, x + places.beside, line, "p")
     marks.p_value(facts, "image_entropy", i, x + places.beside + 10, line)
 
 
@@ -178,7 +197,7 @@ def _tip(facts: Facts, i: int) -> str:
     s = facts.subclusters[i]
     lines = [f"<b>{s.name}</b> {_units(facts, i)}, {escape(s.layer)}"]
     for statistic in ("score", "entropy") if facts.pictured[i] else ():
-        value = float(facts.table[statistic].iloc[i])
+        value = facts.value(statistic, i)
         q = style.q_text(facts.q(statistic, i))
         shown = "undefined" if np.isnan(value) else f"{value:.3g}"
         lines.append(f"{statistic} {shown}, p {facts.p_text(statistic, i)}, q {q}")

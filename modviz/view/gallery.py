@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from modviz.view import style
 from modviz.view.facts import Facts
@@ -21,8 +22,16 @@ _NARROWEST = 118
 _TITLE = 24
 _BELOW_CELL = 13
 _BETWEEN_CELLS = 16
+#: On a wide page cells stand this many times as far apart, not further.
+_SPREAD = 2.2
 #: Room for the outline of a selected cell at both ends of a line.
 _INSET = 4
+
+
+#: What `anchors` gives before there is anything.
+NONE = {"layers": [], "wide": 1, "tall": 1, "between": 1, "spread": 1, "inset": 0, "title": 0} | {
+    "below": 0
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,16 @@ class Cell:
     i: int
     x: float
     y: float
+
+
+@dataclass(frozen=True)
+class LayerTitle:
+    """Where the title of a layer stands, and the word by which its mark moves."""
+
+    key: str
+    x: float
+    y: float
+    title: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +75,7 @@ class Gallery:
     tops: bool
     lines: int
     cells: list[Cell] = field(default_factory=list)
-    layers: list[tuple[float, float, str]] = field(default_factory=list)
+    layers: list[LayerTitle] = field(default_factory=list)
     height: int = 0
 
     @property
@@ -106,7 +125,8 @@ def arrange(facts: Facts) -> Gallery:
     plan = _plan(facts)
     room = style.PAGE - 2 * _INSET
     slots = max(1, (room + _BETWEEN_CELLS) // (plan.wide + _BETWEEN_CELLS))
-    pitch = plan.wide if slots == 1 else (room - plan.wide) / (slots - 1)
+    spread = (room - plan.wide) / max(slots - 1, 1)
+    pitch = plan.wide if slots == 1 else min(spread, plan.wide + _SPREAD * _BETWEEN_CELLS)
     tall = _TITLE + plan.tall + _BELOW_CELL
     slot, y = 0, 0.0
     for layer in facts.hidden_layers:
@@ -124,13 +144,38 @@ def arrange(facts: Facts) -> Gallery:
         if layer.name != title.lower():
             title += f" · {layer.name}"
         title = style.fit(title, min(len(members), slots) * pitch - 20)
-        plan.layers.append((_INSET + slot * pitch, y + 12, title))
+        key = f"layer {layer.number}"  # no subcluster is called so
+        plan.layers.append(LayerTitle(key, _INSET + slot * pitch, y + 12, title))
         for place, i in enumerate(members):
             if place and place % per_line == 0:
                 slot, y = 0, y + tall - 12
             plan.cells.append(Cell(i, _INSET + slot * pitch, y + _TITLE))
             slot += 1
     return Gallery(**{**vars(plan), "height": int(y + tall)})
+
+
+def anchors(facts: Facts) -> dict[str, Any]:
+    """The arrangement as the page's scripts need it to make another one."""
+    places = arrange(facts)
+    at = {cell.i: cell for cell in places.cells}
+    members: dict[str, list[dict[str, Any]]] = {layer.key: [] for layer in places.layers}
+    for i, s in enumerate(facts.subclusters):
+        if i in at:
+            entry = {"name": facts.names[i], "x": at[i].x, "y": at[i].y}
+            members[f"layer {s.layer_number}"].append(entry)
+    return {
+        "layers": [
+            {"key": la.key, "x": la.x, "y": la.y, "members": members[la.key]}
+            for la in places.layers
+        ],
+        "wide": places.wide,
+        "tall": places.tall,
+        "between": _BETWEEN_CELLS,
+        "spread": _SPREAD,
+        "inset": _INSET,
+        "title": _TITLE,
+        "below": _BELOW_CELL,
+    }
 
 
 def _plan(facts: Facts) -> Gallery:

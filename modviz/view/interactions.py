@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from modviz.core.interactions import Interactions
 from modviz.view import classes, drawing, style
-from modviz.view.drawing import Drawing, LiveFigure, Marks
+from modviz.view.drawing import Drawing, Marks
 from modviz.view.facts import LEVEL
+from modviz.view.linking import Linking
+from modviz.view.live import LiveFigure
 
 #: Pixels: names at the left, names at the top, single changes at the right, between layers.
 _LEFT: Final = 122
@@ -33,16 +35,25 @@ _FIGURES: Final = 29
 _WIDTH: Final = 720
 
 
-def panel(interactions: Interactions) -> Column:
-    """The matrix with its heading and what it says in words."""
+def panel(interactions: Interactions, linking: Linking | None = None) -> Column:
+    """The matrix with its heading and what it says in words; linked to a page if there is one."""
     sheet = InlineStyleSheet(css=style.CSS)
     grid = _Grid.of(interactions)
     live = LiveFigure(draw(interactions, grid), name="modviz-interactions")
     live.figure.add_tools(HoverTool(tooltips="@tip{safe}", renderers=[live.renderers["cells"]]))
+    if linking is not None:
+        linking.join("interactions", live.figure, live.sources["hits"])
     width = max(_WIDTH, grid.width)
 
     def div(text: str, height: int) -> Div:
-        return Div(text=text, width=width, height=height, margin=0, stylesheets=[sheet])
+        return Div(
+            text=text,
+            width=width,
+            height=height,
+            margin=0,
+            stylesheets=[sheet],
+            disable_math=True,  # names of layers are not formulas
+        )
 
     return column(
         div(head(interactions), style.HEADER), live.figure, div(words(interactions), 84), spacing=6
@@ -159,7 +170,13 @@ def draw(interactions: Interactions, grid: _Grid | None = None) -> Drawing:
             elif grid.cell >= _FIGURES and round(points, digits) != 0:
                 text = (*middle, style.number(points, digits), style.ink_on(fill))
                 (bold if declared else figures).append(text)
+    hits: Marks = []  # a row and a column each: a cell is where those of its two names cross
+    first, last = float(grid.starts[0]), float(grid.end)
     for i, name in enumerate(interactions.names):
+        low = float(grid.starts[i])
+        high = low + grid.cell
+        hits.append((_LEFT + first, _TOP + low, _LEFT + last, _TOP + high, name, ""))
+        hits.append((_LEFT + low, _TOP + first, _LEFT + high, _TOP + last, name, ""))
         single = _points(interactions.single[i])
         cells.append((*_box(grid, i, i), style.BAND, f"<b>{name}</b> alone {single}"))
     return Drawing(
@@ -175,6 +192,7 @@ def draw(interactions: Interactions, grid: _Grid | None = None) -> Drawing:
                 bold, "ink", text_color="ink", text_align="center", text_font_style="bold"
             ),
             **_margins(interactions, grid),
+            "hits": drawing.hits(hits),
         },
     )
 

@@ -1,76 +1,26 @@
-"""The link between panels: one function in the browser, one lock per document.
+"""The link between panels: what is selected, where it can be clicked, and the card it shows.
 
 The selection is the column ``name`` of one data source. A click in a panel looks up which hit
 rectangles lie under the pointer and writes their names there; whenever that source or the data of a
-panel change, the same function selects the rows of those names in every panel and shows the card.
-No panel knows another, and no kernel is needed.
+panel change, a script in the browser (`js/linking.js`) selects the rows of those names in every
+panel and shows the card. No panel knows another, and no kernel is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from bokeh.document import Document
 from bokeh.models import ColumnDataSource, CustomJS
 from bokeh.models.widgets import Div
 from bokeh.plotting import figure
 
+from modviz.view import scripts
+
 SELECTION = "modviz-selection"
 KEY = "name"
-
-#: Selects the rows of the selected names everywhere. `_modviz_busy` is the document's one lock: it
-#: keeps changes made in here from coming back as clicks.
-_SPREAD = """
-if (selection._modviz_busy) return
-selection._modviz_busy = true
-const same = (a, b) => a.length == b.length && a.every((v, k) => v === b[k])
-const unique = (values) => [...new Set(values)]
-try {
-  let names = unique(selection.data.name)
-  const clicked = sources.find((source) => source.selected === cb_obj)
-  if (clicked != null) {
-    const chosen = unique(cb_obj.indices.map((k) => clicked.data.name[k]))
-    if (!same([...chosen].sort(), [...names].sort())) {
-      names = chosen
-      selection.data = {name: names}
-    }
-  }
-  const wanted = new Set(names)
-  for (const source of sources) {
-    const indices = []
-    const keys = source.data.name
-    for (let k = 0; k < keys.length; k++) if (wanted.has(keys[k])) indices.push(k)
-    if (!same(indices, [...source.selected.indices])) source.selected.indices = indices
-  }
-  const known = names.filter((name) => cards.data.name.includes(name))
-  const last = known.length > 0 ? known[known.length - 1] : ""
-  const row = cards.data.name.indexOf(last)
-  let text = row < 0 ? card.text : cards.data.html[row]
-  if (known.length > 1) {
-    text = `<div class="several">${known.length} selected: ${known.join(", ")}.
-      Evidence of ${last}:</div>` + text
-  }
-  if (card.text !== text) card.text = text
-} finally {
-  selection._modviz_busy = false
-}
-"""
-
-#: BokehJS reports a second click within 300 ms as a double tap: both mean "this one".
-_TAP = """
-const {left, right, top, bottom, name} = source.data
-const {x, y, modifiers} = cb_obj
-const found = []
-for (let k = 0; k < name.length; k++) {
-  const across = Math.min(left[k], right[k]) <= x && x < Math.max(left[k], right[k])
-  const along = Math.min(top[k], bottom[k]) <= y && y < Math.max(top[k], bottom[k])
-  if (across && along) found.push(name[k])
-}
-const before = [...selection.data.name]
-const adding = modifiers != null && modifiers.shift
-const names = [...new Set(adding ? [...before, ...found] : found)]
-if (names.join(" ") != before.join(" ")) selection.data = {name: names}
-"""
+#: Above the card of the last of several selected; the browser fills it in, too.
+_SEVERAL = '<div class="several">{n} selected: {names}. Evidence of {last}:</div>'
 
 
 class Linking:
@@ -81,19 +31,38 @@ class Linking:
     selection : ColumnDataSource
         Named ``"modviz-selection"``; its column ``name`` holds the selected names.
     cards : ColumnDataSource
-        The card's HTML for every name; the empty name stands for no selection.
+        The card's HTML for every name, and its evidence in plain words; the empty name stands for
+        no selection.
+    request : ColumnDataSource
+        What a click asked to be shown large.
     """
 
     def __init__(self, card: Div) -> None:
         self.card = card
         self.selection = ColumnDataSource({KEY: []}, name=SELECTION)
-        self.cards = ColumnDataSource({KEY: [""], "html": [card.text]}, name="modviz-cards")
+        self.cards = ColumnDataSource(
+            {KEY: [""], "html": [card.text], "words": [""]}, name="modviz-cards"
+        )
+        self.request = scripts.note("modviz-request", {})
         self._sources: list[ColumnDataSource] = []
+        self._followers: dict[str, CustomJS] = {}
 
-    def clickable(self, plot: figure, source: ColumnDataSource) -> None:
-        """Let clicks in a figure select by the hit rectangles of a source, which is linked too."""
+    def clickable(self, plot: figure, source: ColumnDataSource, *, enlarges: bool = False) -> None:
+        """Let clicks in a figure select by the hit rectangles of a source, which is linked too.
+
+        `enlarges`: a click on what is selected already shows its pictures large.
+        """
         self.follows(source)
-        tap = CustomJS(args={"selection": self.selection, "source": source}, code=_TAP)
+        self._tapped(plot, source, enlarges=enlarges)
+
+    def _tapped(self, plot: figure, source: ColumnDataSource, *, enlarges: bool = False) -> None:
+        args = {
+            "selection": self.selection,
+            "source": source,
+            "request": self.request,
+            "enlarges": enlarges,
+        }
+        tap = CustomJS(args=args, code=scripts.code("tap"))
         plot.js_on_event("tap", tap)
         plot.js_on_event("doubletap", tap)
 
@@ -112,23 +81,28 @@ class Linking:
             )
         self._sources.append(source)
 
-    def connect(self, document: Document) -> None:
-        """Install the one function that spreads a selection; call after all sources are known."""
-        spread = CustomJS(
-            args={
-                "selection": self.selection,
-                "sources": self._sources,
-                "cards": self.cards,
-                "card": self.card,
-            },
-            code=_SPREAD,
-        )
-        self.selection.js_on_change("data", spread)
-        self.cards.js_on_change("data", spread)
-        for source in self._sources:
-            source.js_on_change("data", spread)
-            source.selected.js_on_change("indices", spread)
-        document.js_on_event("document_ready", spread)
+    def join(self, key: str, plot: figure, source: ColumnDataSource) -> None:
+        """The same for a figure that comes after the page was made, in place of the last `key`."""
+        self._tapped(plot, source)
+        args = {"selection": self.selection, "source": source}
+        if key in self._followers:
+            self._followers[key].args = args
+        else:
+            self._followers[key] = CustomJS(args=args, code=scripts.code("follow"))
+            self.selection.js_on_change("data", self._followers[key])
+        marked = [k for k, name in enumerate(source.data[KEY]) if name in self.selected]
+        source.selected.indices = marked
+
+    def models(self) -> dict[str, Any]:
+        """What the page's scripts need of it."""
+        return {
+            "selection": self.selection,
+            "sources": self._sources,
+            "cards": self.cards,
+            "card": self.card,
+            "several": _SEVERAL,
+            "request": self.request,
+        }
 
     @property
     def selected(self) -> tuple[str, ...]:
@@ -142,16 +116,18 @@ class Linking:
             self.selection.data = {KEY: chosen}
         self.card.text = self._card_text(chosen)
 
-    def show(self, cards: Mapping[str, str]) -> None:
-        """Replace all cards; names that are gone leave the selection."""
-        self.cards.data = {KEY: list(cards), "html": list(cards.values())}
+    def show(self, cards: Mapping[str, tuple[str, str]]) -> None:
+        """Replace all cards, (HTML, plain words) each; names that are gone leave the selection."""
+        html, words = ([card[k] for card in cards.values()] for k in (0, 1))
+        columns: dict[str, Any] = {KEY: list(cards), "html": html, "words": words}
+        if columns != self.cards.data:
+            self.cards.data = columns
         self.select(name for name in self.selected if name in cards)
 
     def _card_text(self, names: list[str]) -> str:
         cards = dict(zip(self.cards.data[KEY], self.cards.data["html"], strict=True))
+        last = names[-1] if names else ""
         if len(names) < 2:
-            return str(cards[names[0] if names else ""])
-        return (
-            f'<div class="several">{len(names)} selected: {", ".join(names)}. '
-            f"Evidence of {names[-1]}:</div>{cards[names[-1]]}"
-        )
+            return str(cards[last])
+        several = _SEVERAL.format(n=len(names), names=", ".join(names), last=last)
+        return several + str(cards[last])

@@ -8,6 +8,7 @@ Numbers that are shown as figures are pooled from the same blocks, never from th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,7 +20,11 @@ from modviz.core.partition import Partition
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+Order = Literal["cluster", "layer"]
+
 PIXELS = 512
+#: Weights travel as whole numbers, evenly spaced in their logarithm; 0 = no edge.
+CODES = 65_535
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +46,15 @@ class Tile:
     y1: int
 
 
-def sorted_units(partition: Partition) -> Ints:
-    """All units by cluster, then layer, then number; those in no cluster last.
+def sorted_units(partition: Partition, order: Order = "cluster") -> Ints:
+    """All units in the order of the matrix; those in no cluster last.
 
-    Those of a local partition by layer, then cluster: nothing joins its clusters across layers.
+    ``"cluster"``: by cluster, then layer, then number. ``"layer"``: by layer, then cluster, as
+    those of a local partition always are: nothing joins its clusters across layers.
     """
     labels = partition.labels
     clusters = np.where(labels < 0, partition.n_clusters, labels)
-    if partition.scope == "local":
+    if order == "layer" or partition.scope == "local":
         sizes = [layer.n_units for layer in partition.graph.layers]
         return np.lexsort((clusters, np.repeat(np.arange(len(sizes)), sizes))).astype(np.int64)
     return np.argsort(clusters, kind="stable").astype(np.int64)
@@ -86,14 +92,20 @@ def _indicator(groups: Ints, n_groups: int) -> sp.csr_array:
 
 
 def tile(
-    partition: Partition, x0: float = 0, x1: float = np.inf, y0: float = 0, y1: float = np.inf
+    partition: Partition,
+    x0: float = 0,
+    x1: float = np.inf,
+    y0: float = 0,
+    y1: float = np.inf,
+    *,
+    order: Order = "cluster",
 ) -> Tile:
     """The part of the sorted matrix between the given unit positions, grown to whole units."""
     n = partition.graph.n_units
     left, right = _whole(x0, x1, n)
     top, bottom = _whole(y0, y1, n)
     position = np.empty(n, dtype=np.int64)
-    position[sorted_units(partition)] = np.arange(n)
+    position[sorted_units(partition, order)] = np.arange(n)
     rows, row_sizes = _bins(position, top, bottom)
     columns, column_sizes = _bins(position, left, right)
     sums = pool(partition.graph, rows, columns, (row_sizes.size, column_sizes.size))
@@ -138,6 +150,45 @@ def color_limits(image: NDArray[np.float32]) -> tuple[float, float]:
     low, high = (float(v) for v in np.percentile(positive, (5, 99.5)))
     low, high = _one_digit(low, np.floor), _one_digit(high, np.ceil)
     return (low, high) if high > low else (low, 10 * low)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Weights as codes: 0 for no edge, else 1 .. `CODES` from `least` to `most`, by logarithm.
+
+    A step is a factor of less than 1.001 in any graph whose weights span less than 28 decades.
+    """
+
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, graph: NeuronGraph, limits: tuple[float, float]) -> Scale:
+        """A scale for every weight that a picture of the graph can show.
+
+        Means over blocks of pixels can be below any single weight; from a ten-thousandth of the
+        lowest colour on they count as that.
+        """
+        largest = max(
+            (float(block.max()) for block in graph.blocks.values() if block.size), default=0
+        )
+        return cls(limits[0] * 1e-4, max(limits[1], largest) * 1.001)
+
+    @property
+    def step(self) -> float:
+        """Logarithm of the factor from one code to the next."""
+        return float(np.log(self.most / self.least) / (CODES - 1))
+
+    def code(self, weights: NDArray[np.float32]) -> NDArray[np.uint16]:
+        """Weights, at least 0, as codes."""
+        with np.errstate(divide="ignore"):
+            steps = np.log(np.asarray(weights, dtype=float) / self.least) / self.step
+        codes = np.clip(np.rint(steps) + 1, 1, CODES)
+        return np.where(weights > 0, codes, 0).astype(np.uint16)
+
+    def weight(self, codes: NDArray[np.uint16]) -> Floats:
+        """Codes as weights again."""
+        return np.where(codes > 0, self.least * np.exp((codes.astype(float) - 1) * self.step), 0.0)
 
 
 def _one_digit(value: float, towards: np.ufunc) -> float:

@@ -1,4 +1,4 @@
-"""A partition in the order of the matrix: clusters, inside them layers, and their borders."""
+"""A partition in the order of a matrix, by cluster or by layer, and where its borders are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modviz.view import matrix
 from modviz.view.facts import Facts
@@ -25,15 +26,28 @@ class Run:
 class Sorted:
     """A partition in the order of the matrix: what the matrix, its strips and hover share."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        order: matrix.Order = "cluster",
+        limits: tuple[float, float] | None = None,
+    ) -> None:
         self.facts = facts
+        self._limits = limits
+        self.by_layer = order == "layer" or facts.local
+        self.order: matrix.Order = "layer" if self.by_layer else "cluster"
         self.partition = facts.analysis.partition
         self.n = self.partition.graph.n_units
 
     @cached_property
+    def units(self) -> NDArray[np.int64]:
+        """The number of the unit at each position."""
+        return matrix.sorted_units(self.partition, self.order)
+
+    @cached_property
     def runs(self) -> list[Run]:
         """Every stretch of one cluster in one layer, in order."""
-        graph, order = self.partition.graph, matrix.sorted_units(self.partition)
+        graph, order = self.partition.graph, self.units
         layer = np.repeat(np.arange(len(graph.layers)), [la.n_units for la in graph.layers])[order]
         cluster = self.partition.labels[order]
         changes = np.flatnonzero((np.diff(layer) != 0) | (np.diff(cluster) != 0)) + 1
@@ -54,9 +68,9 @@ class Sorted:
     def clusters(self) -> list[tuple[int, int, int]]:
         """(cluster, start, stop) of each cluster in the matrix; -1 = in no cluster.
 
-        In a local partition the clusters of every layer, one layer after the other.
+        By layer the clusters of every layer, one layer after the other.
         """
-        if self.partition.scope == "local":
+        if self.by_layer:
             return [(run.cluster, run.start, run.stop) for run in self.runs]
         spans: dict[int, tuple[int, int]] = {}
         for run in self.runs:
@@ -65,17 +79,22 @@ class Sorted:
 
     @property
     def borders(self) -> list[int]:
-        """Where lines divide the matrix: between clusters, or in a local partition layers."""
-        if self.partition.scope == "local":
+        """Where lines divide the matrix: between clusters, or by layer between layers."""
+        if self.by_layer:
             return [int(start) for start in self.partition.graph.offsets[1:-1]]
         return [start for _, start, _ in self.clusters[1:]]
 
     @cached_property
     def overview(self) -> matrix.Tile:
         """The whole matrix, at most 512 pixels a side."""
-        return matrix.tile(self.partition)
+        return matrix.tile(self.partition, order=self.order)
 
     @cached_property
     def limits(self) -> tuple[float, float]:
-        """Limits of the colours; those of the overview also hold when zoomed."""
-        return matrix.color_limits(self.overview.image)
+        """Limits of the colours, if not given those of the overview; they hold when zoomed, too."""
+        return self._limits or matrix.color_limits(self.overview.image)
+
+    @cached_property
+    def scale(self) -> matrix.Scale:
+        """How weights travel; the same for the overview and every detail."""
+        return matrix.Scale.of(self.partition.graph, self.limits)

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import Any, Final
 
 from bokeh.document import Document
 from bokeh.layouts import column
-from bokeh.models import InlineStyleSheet
+from bokeh.models import ColumnDataSource, CustomJS, InlineStyleSheet, Spacer
+from bokeh.models.layouts import Column
 from bokeh.models.widgets import Div
 from bokeh.themes import Theme
 
 from modviz.core.analysis import Analysis
-from modviz.view import evidence, matrix, overview, style
+from modviz.core.choice import ClusterChoice
+from modviz.core.interactions import Interactions
+from modviz.view import bar, evidence, overview, scripts, style
 from modviz.view.facts import Facts
 from modviz.view.linking import Linking
 from modviz.view.panels import Panels
@@ -28,6 +32,22 @@ _WELCOME = (
     "sorted by cluster; then, subcluster by subcluster, what the network loses without it beside "
     "what it loses without random units, and the input that drives it most.</div></div>"
 )
+
+_NOBODY: Final[dict[str, Any]] = {
+    key: [] for key in "name layer layer_name cluster tested change p verdict any".split()
+}
+#: Panels that come later are drawn in light colours and stand on paper of their own.
+_PAPER: Final[dict[str, Any]] = {
+    "background": style.WHITE,
+    "padding": "12px",
+    "border-radius": "6px",
+    "--mv-ink": style.INK,
+    "--mv-text": style.TEXT,
+    "--mv-muted": style.MUTED,
+    "--mv-line": style.LINE,
+    "--mv-band": style.BAND,
+    "--mv-surface": style.WHITE,
+}
 
 
 class _FixedSizes(logging.Filter):
@@ -52,32 +72,78 @@ class Page:
     Attributes
     ----------
     document : bokeh.document.Document
-        With two roots: ``"card"``, the evidence card, 280 pixels wide, and ``"page"``, all panels,
-        936 pixels wide. The data source ``"modviz-selection"`` in it holds the selected names; the
-        ranges of the figure ``"modviz-adjacency"`` count units in sorted order.
+        With two roots: ``"card"``, the evidence card, and ``"page"``, all panels; both take the
+        width that they are given. The data source ``"modviz-selection"`` in it holds the selected
+        names, ``"modviz-view"`` how the page is sorted and filtered, ``"modviz-theme"`` light or
+        dark, ``"modviz-command"`` what a button asks of Python. The ranges of the figures
+        ``"modviz-adjacency"`` and ``"modviz-adjacency-by-layer"`` count units in sorted order.
     """
 
     def __init__(self, analysis: Analysis | None = None) -> None:
         self.document = Document(theme=Theme(json={"attrs": {}}), title="modviz")
-        sheet = InlineStyleSheet(css=style.CSS)
-        card = Div(
-            text=overview.EMPTY, width=style.CARD, margin=0, stylesheets=[sheet], name="card"
-        )
+        self._sheet = InlineStyleSheet(css=style.CSS)
+        card = self._div(overview.EMPTY, name="card")
         self._linking = Linking(card)
-        self._panels = Panels(self._linking, sheet)
-        self._welcome = Div(
-            text=_WELCOME, width=style.PAGE, height=300, margin=0, stylesheets=[sheet]
+        self._panels = Panels(self._linking, self._sheet)
+        self._bar = self._div(bar.html([]))
+        self._welcome = self._div(_WELCOME)
+        self._stage = self._div("")  # where pictures are shown large
+        self._nothing = Spacer(height=0)  # Bokeh warns of a column without children
+        self._extras = column(
+            self._nothing, spacing=style.GUTTER, sizing_mode="stretch_width", visible=False
         )
-        self._panels.layout.visible = False
-        page = column(self._welcome, self._panels.layout, width=style.PAGE, name="page")
+        self._extra: dict[str, Column] = {}
+        self._view = scripts.note("modviz-view", bar.VIEW)
+        self._theme = scripts.note("modviz-theme", "light")
+        self._command = scripts.note("modviz-command", {})
+        self._subclusters = ColumnDataSource(_NOBODY, name="modviz-subclusters")
+        self._panels.layout.visible = self._bar.visible = False
+        page = column(
+            self._welcome,
+            self._bar,
+            self._panels.layout,
+            self._extras,
+            self._stage,
+            spacing=12,
+            sizing_mode="stretch_width",
+            name="page",
+        )
         # before the roots: Bokeh walks the whole document at every change inside one
-        self._linking.connect(self.document)
+        conductor = self._conductor(card, page)
+        page.tags = [conductor]  # BokehJS does not count as the document's what only it calls
+        self.document.js_on_event("document_ready", conductor)
         self.document.add_root(card)
         self.document.add_root(page)
         self._analysis: Analysis | None = None
         self._facts: Facts | None = None
         if analysis is not None:
             self.update(analysis)
+
+    def _div(self, text: str, name: str | None = None) -> Div:
+        return Div(
+            text=text,
+            sizing_mode="stretch_width",
+            margin=0,
+            stylesheets=[self._sheet],
+            disable_math=True,  # names of layers and classes are not formulas
+            name=name,
+        )
+
+    def _conductor(self, card: Div, page: Column) -> CustomJS:
+        return scripts.conductor(
+            {
+                **self._linking.models(),
+                **self._panels.models(),
+                "root": page,
+                "roots": [card, page],
+                "divs": [card, self._welcome, self._bar, *self._panels.divs],
+                "stage": self._stage,
+                "view": self._view,
+                "theme": self._theme,
+                "command": self._command,
+                "subclusters": self._subclusters,
+            }
+        )
 
     def update(self, analysis: Analysis) -> None:
         """Show another analysis, or the next state of this one, in the same models.
@@ -89,7 +155,11 @@ class Page:
         facts = self._facts = Facts(analysis)
         units = before is None or before.partition is not analysis.partition
         state = before is None or before.status != analysis.status or units
+        self._subclusters.data = bar.subclusters(facts)
         if units:
+            layers = [layer.name for layer in facts.hidden_layers]
+            self._bar.text = bar.html(layers)
+            scripts.write(self._view, bar.checked(self.view, layers))
             self._panels.show_partition(facts)
         if state or before is None or before.lesions is not analysis.lesions:
             self._panels.show_lesions(facts)
@@ -100,9 +170,40 @@ class Page:
         if state or pictures:
             self._panels.show_features(facts)
         self._welcome.visible = False
-        self._panels.layout.visible = True
-        cards = {name: evidence.card(facts, i) for i, name in enumerate(facts.names)}
-        self._linking.show({"": overview.summary(facts), **cards})
+        self._bar.visible = self._panels.layout.visible = True
+        cards = {
+            name: (evidence.card(facts, i), evidence.paragraph(facts, i))
+            for i, name in enumerate(facts.names)
+        }
+        self._linking.show({"": (overview.summary(facts), ""), **cards})
+
+    def show_choice(self, choice: ClusterChoice | None) -> None:
+        """Show below the panels what speaks for each number of clusters; None takes it away."""
+        from modviz.view import choice as choices
+
+        self._put("choice", None if choice is None else choices.panel(choice))
+
+    def show_interactions(self, found: Interactions | None) -> None:
+        """Show below the panels the double lesions of pairs; None takes them away."""
+        from modviz.view import interactions
+
+        self._put(
+            "interactions",
+            None if found is None else interactions.panel(found, self._linking),
+        )
+
+    def _put(self, key: str, panel: Column | None) -> None:
+        self._extra.pop(key, None)
+        if panel is not None:
+            panel.styles = _PAPER
+            self._extra[key] = panel
+        self._extras.children = [self._extra[k] for k in sorted(self._extra)] or [self._nothing]
+        self._extras.visible = bool(self._extra)
+
+    @property
+    def view(self) -> dict[str, str]:
+        """How the page is sorted and filtered: ``sort``, ``layer``, ``show``, ``order``."""
+        return dict(scripts.read(self._view))
 
     @property
     def selected(self) -> tuple[str, ...]:
@@ -135,8 +236,8 @@ class Page:
         Parameters
         ----------
         x0, x1, y0, y1 : float
-            Unit positions in sorted order: columns x0 .. x1, rows y0 .. y1. At most 512 units a
-            side are shown unit by unit, more as block means; the full range is the overview.
+            Unit positions in the order that the page shows: columns x0 .. x1, rows y0 .. y1. At
+            most 512 units a side are shown unit by unit, more as block means; the full range is
+            the overview.
         """
-        if self._analysis is not None:
-            self._panels.show_tile(matrix.tile(self._analysis.partition, x0, x1, y0, y1))
+        self._panels.zoom(self.view["order"], (x0, x1, y0, y1))

@@ -2,40 +2,62 @@
 
 from __future__ import annotations
 
-from math import nan
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from bokeh.layouts import column, row
-from bokeh.models import BoxZoomTool, CustomJS, HoverTool, InlineStyleSheet, WheelZoomTool
-from bokeh.models.annotations import BoxAnnotation
+from bokeh.models import ColumnDataSource, HoverTool, InlineStyleSheet
 from bokeh.models.layouts import Column, LayoutDOM
-from bokeh.models.widgets import Button, Div
+from bokeh.models.widgets import Div
 
-from modviz.view import adjacency, classes, clusters, features, lesions, matrix, partition, style
-from modviz.view.drawing import Drawing, LiveFigure
+from modviz.view import (
+    adjacency,
+    classes,
+    clusters,
+    features,
+    gallery,
+    lesions,
+    partition,
+    scripts,
+    style,
+    summaries,
+    tables,
+    theme,
+)
+from modviz.view.drawing import Drawing
 from modviz.view.facts import Facts
 from modviz.view.linking import Linking
+from modviz.view.live import LiveFigure
+from modviz.view.matrix_panel import MatrixPanel
 from modviz.view.order import Sorted
+from modviz.view.sheets import KINDS, Sheet, sheet_of
 
-MATRIX: Final = "modviz-adjacency"
-_ZOOMED = """
-const part = (range) => Math.abs(range.end - range.start)
-  < 0.999 * Math.abs(range.reset_end - range.reset_start)
-button.visible = part(x) || part(y)
-"""
-_SHOW_ALL = """
-x.setv({start: x.reset_start, end: x.reset_end})
-y.setv({start: y.reset_start, end: y.reset_end})
-"""
-_BUTTON_CSS = f"""
-.bk-btn {{ font: 11px/16px {style.FONT}; color: {style.TEXT}; background: #fff; padding: 2px 8px;
-  border: 1px solid {style.LINE}; border-radius: 4px; }}
-.bk-btn:hover {{ background: {style.BAND}; }}
-"""
+#: Page widths, in pixels, from which there are two and four columns, and the widest page.
+_TWO: Final = 850
+_FOUR: Final = 1860
+_WIDEST: Final = 2540
+
+#: Below each panel: what it shows in words, and the same as a table.
+_TWINS: Final[dict[str, tuple[Callable[[Facts], str], Callable[[Facts], str]]]] = {
+    "partition": (summaries.partition, tables.partition),
+    "weights": (summaries.weights, tables.weights),
+    "lesions": (summaries.lesions, tables.lesions),
+    "classes": (summaries.classes, tables.classes),
+    "gallery": (summaries.features, tables.features),
+}
+_MATRIX_TOOLS: Final = (
+    '<div class="tools" role="group" aria-label="Matrix">'
+    '<label class="field">Order <select data-view="order"><option value="cluster">cluster, layer'
+    '</option><option value="layer">layer, cluster</option></select></label>'
+    '<button type="button" class="button" data-act="zoom-in" aria-label="Zoom in">+</button>'
+    '<button type="button" class="button" data-act="zoom-out" aria-label="Zoom out">−</button>'
+    '<button type="button" class="button" data-act="zoom-selection">Zoom to selection</button>'
+    '<button type="button" class="button" data-act="whole">Show the whole matrix</button></div>'
+)
 
 
 class Panels:
-    """All panels of a page as live figures with their headings.
+    """All panels of a page as live figures with their headings, summaries and tables.
 
     Parameters
     ----------
@@ -47,126 +69,168 @@ class Panels:
     Attributes
     ----------
     layout : Column
-        The panels in their grid, 936 pixels wide.
+        The panels in their grid.
     """
 
     def __init__(self, linking: Linking, sheet: InlineStyleSheet) -> None:
-        self._linking = linking
-        self._sheet = sheet
-        self._heads = {
-            "partition": self._div(style.LEFT),
-            "adjacency": self._div(style.RIGHT),
-            "lesions": self._div(style.LEFT),
-            "classes": self._div(style.RIGHT),
-            "features": self._div(style.PAGE),
-        }
+        self._linking, self._sheet = linking, sheet
+        self._heads = {key: self._div() for key in _TWINS}
+        self._twins = {key: self._div() for key in _TWINS}
+        self._tools = self._div(_MATRIX_TOOLS)
         self._partition = self._clickable(partition.draw(None, clusters.height(0)))
-        self._hover = adjacency.Hover()
-        self._matrix = self._draw_matrix()
-        self._top = self._clickable(adjacency.draw_strip(None, across=True))
-        self._side = self._clickable(adjacency.draw_strip(None, across=False))
-        self._top.figure.x_range = self._matrix.figure.x_range
-        self._side.figure.y_range = self._matrix.figure.y_range
+        self._matrices = [MatrixPanel(order, linking) for order in ("cluster", "layer")]
         self._clusters = self._clickable(clusters.draw(None), tips="rows")
         self._lesions = self._clickable(lesions.draw(None, lesions.BOTTOM))
         self._classes = self._clickable(classes.draw(None, lesions.BOTTOM), tips="cells")
-        self._gallery = self._clickable(features.draw(None))
-        self.layout = self._compose()
+        self._gallery = self._clickable(features.draw(None), enlarges=True)
+        self._rows = scripts.note("modviz-rows", {"names": [], "y": [], "pitch": 1, "top": 0})
+        self._cells = scripts.note("modviz-cells", gallery.NONE)
+        self._sizes = scripts.note("modviz-sizes", {"heights": {}})
+        self._sheets = {kind: ColumnDataSource(Sheet(kind).source()) for kind in KINDS}
+        self._orders: dict[str, Sorted] = {}
+        self.columns = {
+            "partition": self._panel("partition", self._partition.figure),
+            "weights": self._panel("weights", self._weights()),
+            "lesions": self._panel("lesions", self._lesions.figure),
+            "classes": self._panel("classes", self._classes.figure),
+            "gallery": self._panel("gallery", self._gallery.figure),
+        }
+        first = [panel for key, panel in self.columns.items() if key != "gallery"]
+        wrapping = {"flex-wrap": "wrap"}
+        self.layout: Column = column(
+            row(*first, spacing=style.GUTTER, sizing_mode="stretch_width", styles=wrapping),
+            self.columns["gallery"],
+            spacing=style.GUTTER,
+            sizing_mode="stretch_width",
+        )
 
-    def _div(self, width: int, height: int = style.HEADER) -> Div:
-        return Div(text="", width=width, height=height, margin=0, stylesheets=[self._sheet])
+    def _div(self, text: str = "") -> Div:
+        return Div(
+            text=text,
+            sizing_mode="stretch_width",
+            margin=0,
+            stylesheets=[self._sheet],
+            disable_math=True,  # names of layers and classes are not formulas
+        )
 
-    def _clickable(self, drawing: Drawing, tips: str = "hits") -> LiveFigure:
+    def _clickable(
+        self, drawing: Drawing, tips: str = "hits", *, enlarges: bool = False
+    ) -> LiveFigure:
         live = LiveFigure(drawing)
         hover = HoverTool(tooltips="@tip{safe}", renderers=[live.renderers[tips]])
         live.figure.add_tools(hover)
-        self._linking.clickable(live.figure, live.sources["hits"])
+        self._linking.clickable(live.figure, live.sources["hits"], enlarges=enlarges)
         return live
 
-    def _draw_matrix(self) -> LiveFigure:
-        box = BoxZoomTool(
-            match_aspect=True,
-            overlay=BoxAnnotation(
-                syncable=False,
-                visible=False,  # else it covers the matrix until the first drag
-                level="overlay",
-                left=nan,
-                right=nan,
-                top=nan,
-                bottom=nan,
-                fill_color=style.SELECTED,
-                fill_alpha=0.08,
-                line_color=style.SELECTED,
-                line_alpha=0.6,
-            ),
-        )
-        # with a key held: a plain wheel has to go on scrolling the page
-        wheel = WheelZoomTool(modifiers="ctrl")
-        live = LiveFigure(adjacency.draw(None), [box, wheel, self._hover.tool], name=MATRIX)
-        image = live.renderers["image"]
-        self._hover.tool.renderers = [image]
-        live.figure.toolbar.active_drag = box
-        live.figure.toolbar.active_scroll = "auto"
-        image.glyph.color_mapper.update(palette=adjacency.palette(), nan_color=style.WHITE)
-        self._linking.clickable(live.figure, live.sources["hits"])
-        self._linking.follows(live.sources["columns"])
-        return live
+    def _weights(self) -> Column:
+        matrices = column(*(panel.layout for panel in self._matrices), spacing=0)
+        beside = row(matrices, self._clusters.figure, spacing=style.GUTTER)
+        return column(self._tools, beside, spacing=0, sizing_mode="stretch_width")
 
-    def _compose(self) -> Column:
-        matrix_column = column(
-            row(self._div(adjacency.STRIP, adjacency.STRIP), self._top.figure, spacing=0),
-            row(self._side.figure, self._matrix.figure, spacing=0),
-            spacing=0,
-        )
-        weights = row(matrix_column, self._clusters.figure, spacing=20, width=style.RIGHT)
-
-        def panel(key: str, content: LayoutDOM) -> Column:
-            return column(self._heads[key], content, spacing=0)
-
-        adjacent = panel("adjacency", weights)
-        adjacent.children.append(self._show_all())
-        overview = (panel("partition", self._partition.figure), adjacent)
-        tests = (panel("lesions", self._lesions.figure), panel("classes", self._classes.figure))
+    def _panel(self, key: str, content: LayoutDOM) -> Column:
         return column(
-            row(*overview, spacing=style.GUTTER),
-            row(*tests, spacing=style.GUTTER),
-            panel("features", self._gallery.figure),
-            spacing=style.GUTTER,
-            width=style.PAGE,
+            self._heads[key],
+            content,
+            self._twins[key],
+            spacing=0,
+            **({"sizing_mode": "stretch_width"} if key == "gallery" else {"width": style.LEFT}),
         )
 
-    def _show_all(self) -> Button:
-        """A button in the panel's title line, there only while part of the matrix is shown."""
-        button = Button(
-            label="Show the whole matrix",
-            visible=False,
-            width=140,
-            height=22,
-            margin=0,
-            styles={"position": "absolute", "top": "-1px", "right": "0"},
-            stylesheets=[InlineStyleSheet(css=_BUTTON_CSS)],
-        )
-        ranges = {"x": self._matrix.figure.x_range, "y": self._matrix.figure.y_range}
-        for live in ranges.values():
-            for end in ("start", "end", "reset_start", "reset_end"):
-                live.js_on_change(end, CustomJS(args={**ranges, "button": button}, code=_ZOOMED))
-        button.js_on_click(CustomJS(args=ranges, code=_SHOW_ALL))
-        return button
+    @property
+    def _figures(self) -> dict[str, LiveFigure]:
+        return {
+            "partition": self._partition,
+            "clusters": self._clusters,
+            "lesions": self._lesions,
+            "classes": self._classes,
+            "gallery": self._gallery,
+        }
+
+    def models(self) -> dict[str, Any]:
+        """What the page's scripts need of the panels."""
+        groups = {"lesions": "rows", "classes": "rows", "gallery": "cells"}
+        matrices = [live for panel in self._matrices for live in panel.figures]
+        every = [*self._figures.items(), *(("", live) for live in matrices)]
+        frames: dict[str, dict[str, Any]] = {
+            key: {"figure": live.figure} for key, live in self._figures.items()
+        }
+        for key, panel in self.columns.items():
+            frames.setdefault(key, {})["column"] = panel
+        return {
+            "rows": self._rows,
+            "cells": self._cells,
+            "sizes": self._sizes,
+            "sheet_features": self._sheets["features"],
+            "sheet_tops": self._sheets["tops"],
+            "tiles": self._gallery.tiles,
+            "gallery": self._gallery.sources["pictures"],
+            "tools": self._tools,
+            "matrices": [panel.models() for panel in self._matrices],
+            "pictured": [
+                (self._partition.figure, "Partition", self._twins["partition"]),
+                *(
+                    (panel.matrix.figure, "Adjacency matrix", self._twins["weights"])
+                    for panel in self._matrices
+                ),
+                (self._clusters.figure, "Clusters", self._twins["weights"]),
+                (self._lesions.figure, "Lesions", self._twins["lesions"]),
+                (self._classes.figure, "Accuracy change by class", self._twins["classes"]),
+                (self._gallery.figure, "Feature images", self._twins["gallery"]),
+            ],
+            "frames": frames,
+            "staged": [
+                (source, groups.get(key, ""), fixed)
+                for key, live in every
+                for source, fixed in live.staged
+            ],
+            "measures": {
+                "LEFT": style.LEFT,
+                "RIGHT": style.RIGHT,
+                "GUTTER": style.GUTTER,
+                "STRIP": adjacency.STRIP,
+                "TABLE": clusters.WIDTH,
+                "TWO": _TWO,
+                "FOUR": _FOUR,
+                "WIDEST": _WIDEST,
+            },
+            **theme.models([live for _, live in every], [panel.mapper for panel in self._matrices]),
+        }
+
+    @property
+    def divs(self) -> list[Div]:
+        """All HTML in which something can be clicked."""
+        return [*self._heads.values(), *self._twins.values(), self._tools]
+
+    def _measure(self, **heights: int) -> None:
+        known = scripts.read(self._sizes)["heights"]
+        scripts.write(self._sizes, {"heights": known | heights})
+
+    def _tell(self, facts: Facts, *keys: str) -> None:
+        """Write summaries and tables anew."""
+        for key in keys:
+            words, table = (part(facts) for part in _TWINS[key])
+            own = " data-sorted" if key in ("lesions", "classes") else ""  # as the figure above is
+            self._twins[key].text = (
+                f'<div class="twin"{own}><p>{words}</p><details><summary>Table</summary>'
+                f'<div class="scroll" tabindex="0">{table}</div></details></div>'
+            )
 
     def show_partition(self, facts: Facts) -> None:
         """Draw the partition anew; the matrix is shown whole again."""
-        order = Sorted(facts)
+        by_cluster = Sorted(facts)
+        self._orders = {
+            "cluster": by_cluster,
+            "layer": Sorted(facts, "layer", by_cluster.limits),
+        }
         height = clusters.height(clusters.n_rows(facts))
         self._heads["partition"].text = partition.head(facts)
-        self._heads["adjacency"].text = adjacency.head(facts, order)
+        self._heads["weights"].text = adjacency.head(facts, by_cluster)
         self._partition.update(partition.draw(facts, height))
-        low, high = order.limits
-        self._matrix.renderers["image"].glyph.color_mapper.update(low=low, high=high)
-        self._hover.update(order)
-        self._matrix.update(adjacency.draw(order))
-        self._top.update(adjacency.draw_strip(order, across=True))
-        self._side.update(adjacency.draw_strip(order, across=False))
+        for panel in self._matrices:
+            panel.update(self._orders[panel.order])
         self._clusters.update(clusters.draw(facts))
+        self._measure(partition=height, clusters=height)
+        self._tell(facts, "partition", "weights")
 
     def show_lesions(self, facts: Facts) -> None:
         """Draw lesions and class changes anew; both have the same rows and the same height."""
@@ -175,14 +239,28 @@ class Panels:
         self._classes.update(classes.draw(facts, below))
         self._heads["lesions"].text = lesions.head(facts)
         self._heads["classes"].text = classes.head(facts)
+        scripts.write(self._rows, lesions.anchors(facts))
+        height = lesions.height(len(facts.rows), below)
+        self._measure(lesions=height, classes=height)
+        self._tell(facts, "lesions", "classes")
 
     def show_features(self, facts: Facts) -> None:
         """Draw the gallery anew."""
+        results = {"features": facts.analysis.features, "tops": facts.analysis.top_images}
+        for kind in KINDS:
+            columns = sheet_of(results[kind], kind).source()
+            held = self._sheets[kind].data
+            if columns["json"] != held["json"] or bytes(columns["bytes"][0]) != bytes(
+                held["bytes"][0]
+            ):
+                self._sheets[kind].data = columns
         self._gallery.update(features.draw(facts))
-        self._heads["features"].update(
-            text=features.head(facts), height=features.head_height(facts)
-        )
+        self._heads["gallery"].text = features.head(facts)
+        scripts.write(self._cells, gallery.anchors(facts))
+        self._tell(facts, "gallery")
 
-    def show_tile(self, tile: matrix.Tile) -> None:
-        """Put part of the matrix into its picture."""
-        self._matrix.sources["image"].data = {**adjacency.image_columns(tile)}
+    def zoom(self, order: str, span: tuple[float, float, float, float]) -> None:
+        """Put part of a matrix, columns x0 .. x1 and rows y0 .. y1, into its picture."""
+        for panel in self._matrices:
+            if panel.order == order and order in self._orders:
+                panel.show(self._orders[order], span)

@@ -62,10 +62,12 @@ def draw(facts: Facts | None, height: int) -> Drawing:
                     color = style.mix(color, style.WHITE, 0.55)
                 i = index.get((layer.name, cluster))
                 gap = 1.0 if end - x > 4 else 0.25
-                bars.append((x + gap / 2, low, end - gap / 2, high, color))
+                hatch = style.cluster_hatch(cluster)
+                ink = style.ink_on(color)
+                bars.append((x + gap / 2, low, end - gap / 2, high, color, hatch, ink))
                 word = _bar_label(facts, i, cluster, size, end - x)
                 if word:
-                    words.append(((x + end) / 2, middle, word, style.ink_on(color)))
+                    words.append(((x + end) / 2, middle, word, ink))
                 if i is not None:
                     hits.append((x, low, end, high, facts.names[i], _tip(facts, i)))
                 x = end
@@ -79,8 +81,12 @@ def draw(facts: Facts | None, height: int) -> Drawing:
         height,
         {
             "grid": drawing.segments(grid, line_color=style.LINE, line_width=1, line_alpha=0.7),
-            "bars": drawing.rectangles(bars, "fill", fill_color="fill"),
-            "words": drawing.labels(words, "ink", text_color="ink", text_align="center"),
+            "bars": drawing.rectangles(
+                bars, "fill", "hatch", "ink", fill_color="fill", **style.HATCHED
+            ),
+            "words": drawing.labels(
+                words, "ink", fixed=True, text_color="ink", text_align="center"
+            ),
             "sides": drawing.labels(sides, "ink", text_color="ink"),
             "ticks": drawing.labels(ticks, text_align="center"),
             "hits": drawing.hits(hits),

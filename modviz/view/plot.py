@@ -20,6 +20,7 @@ from modviz.view import standalone, style
 _PANELS = {
     "Interactions": ("modviz.view.interactions", "Double lesions"),
     "ClusterChoice": ("modviz.view.choice", "Choice of k"),
+    "Comparison": ("modviz.view.compare", "Comparison"),
 }
 _CSS = f"""
 * {{ box-sizing: border-box; }}
@@ -79,11 +80,11 @@ class Plot:
 
 
 def plot(result: Any) -> Plot:
-    """Draw what `modviz.interactions` or `modviz.choose_n_clusters` gave.
+    """Draw what `modviz.interactions`, `modviz.choose_n_clusters` or `modviz.compare` gave.
 
     Parameters
     ----------
-    result : Interactions or ClusterChoice
+    result : Interactions, ClusterChoice or Comparison
 
     Returns
     -------
@@ -101,7 +102,8 @@ def plot(result: Any) -> Plot:
             module, title = found
             panel: Callable[[Any], LayoutDOM] = import_module(module).panel
             return Plot(title, panel(result))
-    known = " or ".join(_PANELS)
+    *others, last = _PANELS
+    known = f"{', '.join(others)} or {last}"
     raise TypeError(
         f"there is no plot of a {type(result).__name__}; expected {known}. An Analysis is shown by "
         "modviz.explore(analysis) and kept by modviz.report(analysis, path)"

@@ -11,33 +11,39 @@ from typing import Any
 from bokeh.embed import components
 
 from modviz.core.analysis import Analysis
+from modviz.core.choice import ClusterChoice
 from modviz.core.files import replacing
+from modviz.core.interactions import Interactions
 from modviz.view import standalone, style
 from modviz.view.facts import Facts
 from modviz.view.overview import in_words
 from modviz.view.page import Page
 
-_CSS = f"""
-* {{ box-sizing: border-box; }}
-body {{ margin: 0; background: #fff; color: {style.TEXT}; font: 13px/18px {style.FONT};
-  font-variant-numeric: tabular-nums; }}
-main {{ display: flex; flex-wrap: wrap; gap: {style.GUTTER}px; padding: 20px; width: 1280px;
-  max-width: 100%; margin: 0 auto; align-items: stretch; }}
-aside {{ width: {style.CARD}px; flex: none; }}
-#page {{ width: {style.PAGE}px; flex: none; }}
-#card {{ position: sticky; top: 20px; margin-top: 20px; }}
-h1 {{ font-size: 18px; line-height: 24px; color: {style.INK}; margin: 0; }}
-h2 {{ font-size: 13px; line-height: 18px; color: {style.INK}; margin: 0 0 4px; }}
-.what {{ font-size: 11px; line-height: 16px; color: {style.MUTED}; overflow-wrap: anywhere; }}
-section {{ border-top: 1px solid {style.LINE}; margin-top: 14px; padding-top: 12px; }}
-section p {{ margin: 0 0 6px; }}
-details {{ font-size: 11px; line-height: 16px; color: {style.MUTED}; }}
-summary {{ cursor: pointer; }}
-td {{ padding: 0 8px 0 0; vertical-align: top; overflow-wrap: anywhere; }}
+_CSS = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+#: The report follows the reader's system until its button is pressed.
+_THEME = """
+const follow = matchMedia("(prefers-color-scheme: dark)")
+const colour = () => {
+  const source = Bokeh.documents[0]?.get_model_by_name("modviz-theme")
+  if (source != null) source.data = {json: [follow.matches ? '"dark"' : '"light"']}
+}
+follow.addEventListener("change", colour)
+const waiting = setInterval(() => {
+  if (Bokeh.documents[0]?.is_idle) {
+    clearInterval(waiting)
+    colour()
+  }
+}, 20)
 """
 
 
-def report(analysis: Analysis, path: str | os.PathLike[str]) -> Path:
+def report(
+    analysis: Analysis,
+    path: str | os.PathLike[str],
+    *,
+    choice: ClusterChoice | None = None,
+    interactions: Interactions | None = None,
+) -> Path:
     """Write an analysis as one HTML file with linked panels.
 
     The file holds everything: it opens without a kernel and without a network, and its own
@@ -49,6 +55,10 @@ def report(analysis: Analysis, path: str | os.PathLike[str]) -> Path:
         Whole or partial; what was not measured is said.
     path : str or path
         Where to write. An existing file is replaced only by a complete one.
+    choice : ClusterChoice, optional
+        From `modviz.choose_n_clusters`; shown below the panels.
+    interactions : Interactions, optional
+        From `modviz.interactions`; shown below the panels.
 
     Returns
     -------
@@ -59,13 +69,19 @@ def report(analysis: Analysis, path: str | os.PathLike[str]) -> Path:
         raise TypeError(f"analysis is a {type(analysis).__name__}; expected a modviz Analysis")
     target = Path(path)
     with replacing(target) as file:
-        file.write(render(analysis).encode("utf-8"))
+        file.write(render(analysis, choice, interactions).encode("utf-8"))
     return target
 
 
-def render(analysis: Analysis) -> str:
+def render(
+    analysis: Analysis,
+    choice: ClusterChoice | None = None,
+    interactions: Interactions | None = None,
+) -> str:
     """The report's HTML."""
     page = Page(analysis)
+    page.show_choice(choice)
+    page.show_interactions(interactions)
     card, panels = page.document.roots
     script, divs = components({"card": card, "page": panels}, wrap_script=False)
     facts = Facts(analysis)
@@ -74,7 +90,8 @@ def render(analysis: Analysis) -> str:
         f'<div id="card">{divs["card"]}</div>\n</aside>\n<div id="page">{divs["page"]}\n'
         "<noscript>The panels need JavaScript; the file brings its own.</noscript></div>\n</main>"
     )
-    return standalone.html(f"Modularity report: {analysis.model_name}", _CSS, body, script)
+    title = f"Modularity report: {analysis.model_name}"
+    return standalone.html(title, _CSS, body, f"{script}\n{_THEME}")
 
 
 def _what(facts: Facts) -> str:

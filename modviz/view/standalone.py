@@ -34,7 +34,7 @@ def html(title: str, css: str, body: str, script: str) -> str:
     scripts = [(static / name).read_text(encoding="utf-8") for name in (_PLOTS, _WIDGETS)]
     code = "\n".join(f"<script>{_inline(text)}</script>" for text in (*scripts, script))
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<!doctype html>\n<html lang="en" data-modviz-page>\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width">\n'
         f"<title>{escape(title)}</title>\n<style>{css}</style>\n"

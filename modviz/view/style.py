@@ -8,13 +8,14 @@ Python; the widths of Helvetica stand in for it.
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 INK: Final = "#1f2328"
 TEXT: Final = "#3b4148"
-MUTED: Final = "#6e7781"
+MUTED: Final = "#5f6871"
 LINE: Final = "#d5d9de"
 BAND: Final = "#eef1f4"
 SELECTED: Final = "#111418"
@@ -45,6 +46,15 @@ _OKABE_ITO = (
 )
 #: What each further round of eight clusters does to them: share of white (+) or black (-).
 _ROUNDS = (0.0, 0.5, -0.4, 0.72, -0.62)
+_HATCHES = (" ", "/", "\\", "x", ".")
+#: How hatching is drawn, for glyphs with a column ``hatch``.
+HATCHED: Final = {
+    "hatch_pattern": "hatch",
+    "hatch_color": "ink",
+    "hatch_alpha": 0.25,
+    "hatch_scale": 8.0,
+    "hatch_weight": 1.0,
+}
 
 
 def _rgb(color: str) -> tuple[int, int, int]:
@@ -76,6 +86,11 @@ def cluster_color(cluster: int) -> str:
     turn, place = divmod(cluster, len(_OKABE_ITO))
     share = _ROUNDS[turn % len(_ROUNDS)]
     return mix(_OKABE_ITO[place], WHITE if share > 0 else "#000000", abs(share))
+
+
+def cluster_hatch(cluster: int) -> str:
+    """Bokeh's name of the hatching that tells clusters of one colour's shades apart."""
+    return _HATCHES[(cluster // len(_OKABE_ITO)) % len(_HATCHES)] if cluster >= 0 else " "
 
 
 def edge_color(cluster: int) -> str:
@@ -160,71 +175,28 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def header(title: str, subtitle: str, aside: str = "") -> str:
-    """HTML above a panel: title, one line of explanation, and a legend at the right.
+def header(title: str, subtitle: str, aside: str = "", *, one_line: bool = False) -> str:
+    """HTML above a panel: title, an explanation, and a legend at the right.
 
-    `subtitle` and `aside` are HTML: whoever puts a user's words in has to escape them.
+    `subtitle` and `aside` are HTML: whoever puts a user's words in has to escape them. `one_line`:
+    the explanation never wraps, because the panel's rows have to stand beside another's.
     """
+    kind = "sub one" if one_line else "sub"
     return (
-        f'<div class="head"><div class="title">{escape(title)}</div>'
-        f'<div class="sub"><span class="say">{subtitle}</span>'
+        f'<div class="head"><h3 class="title">{escape(title)}</h3>'
+        f'<div class="{kind}"><span class="say">{subtitle}</span>'
         f'<span class="aside">{aside}</span></div></div>'
     )
 
 
 def ramp(label: str, low: str, high: str, colors: list[str]) -> str:
-    """HTML of a colour ramp that says its limits."""
+    """HTML of a colour ramp that says its limits; the page turns it over with its theme."""
+    listed = ",".join(colors)
     return (
-        f"{escape(label)} {escape(low)} <span class='ramp' style='background:linear-gradient(90deg,"
-        f"{','.join(colors)})'></span> {escape(high)}"
+        f"{escape(label)} {escape(low)} <span class='ramp' data-ramp='{listed}' "
+        f"style='background:linear-gradient(90deg,{listed})'></span> {escape(high)}"
     )
 
 
 #: One sheet for every piece of HTML in the page; Bokeh keeps each in a shadow tree of its own.
-CSS: Final = f"""
-:host {{ font-family: {FONT}; color: {TEXT}; font-size: 13px; line-height: 18px;
-  font-variant-numeric: tabular-nums; }}
-.bk-clearfix {{ width: 100%; }}
-.head {{ padding-top: 2px; }}
-.title {{ font-size: 13px; font-weight: 700; color: {INK}; line-height: 18px; }}
-.sub {{ font-size: 11px; color: {MUTED}; line-height: 16px; display: flex; gap: 12px;
-  justify-content: space-between; white-space: nowrap; }}
-.say {{ overflow: hidden; text-overflow: ellipsis; min-width: 0; }}
-.aside {{ flex: none; }}
-.ramp {{ display: inline-block; width: 84px; height: 8px; border: 1px solid {LINE};
-  vertical-align: -1px; margin: 0 3px; border-radius: 2px; box-sizing: border-box; }}
-.dot {{ display: inline-block; width: 9px; height: 9px; border-radius: 50%; box-sizing: border-box;
-  border: 2px solid {TEXT}; vertical-align: -1px; margin: 0 3px 0 8px; }}
-.dot.full {{ background: {TEXT}; }}
-.empty {{ box-sizing: border-box; height: 300px; border: 1px dashed {LINE}; border-radius: 6px;
-  display: flex; flex-direction: column; align-items: center; justify-content: center;
-  text-align: center; padding: 24px; }}
-.empty .lead {{ font-size: 13px; color: {INK}; font-weight: 700; margin-bottom: 6px; }}
-.empty .more {{ font-size: 11px; color: {MUTED}; line-height: 16px; max-width: 520px; }}
-.card {{ box-sizing: border-box; border: 1px solid {LINE}; border-top: 4px solid {LINE};
-  border-radius: 6px; padding: 14px 15px 16px; background: {WHITE}; }}
-.card .top {{ display: flex; justify-content: space-between; align-items: center; gap: 8px; }}
-.card .name {{ font-size: 18px; line-height: 24px; font-weight: 700; color: {INK}; }}
-.card .where {{ font-size: 11px; line-height: 16px; color: {MUTED}; overflow-wrap: anywhere; }}
-.card .badge {{ font-size: 11px; line-height: 16px; font-weight: 700; border-radius: 10px;
-  padding: 2px 9px; white-space: nowrap; }}
-.card p {{ margin: 8px 0 10px; }}
-.card .line {{ display: grid; grid-template-columns: 80px minmax(0, 1fr); column-gap: 10px;
-  padding: 5px 0; }}
-.card .key {{ color: {MUTED}; }}
-.card .value {{ color: {INK}; overflow-wrap: anywhere; }}
-.card .note {{ font-size: 11px; line-height: 15px; color: {MUTED}; }}
-.card .pictures {{ display: flex; gap: 10px; align-items: flex-start; }}
-.card .pictures img {{ width: 72px; flex: none; height: auto; display: block;
-  image-rendering: pixelated; border: 1px solid {LINE}; }}
-.card .tops {{ display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 6px 7px;
-  padding: 3px 0 7px; }}
-.card .tops img {{ width: 100%; height: auto; display: block; border: 1px solid {LINE};
-  box-sizing: border-box; }}
-.card .tops img.coarse {{ image-rendering: pixelated; }}
-.card .tops div {{ font-size: 10px; line-height: 14px; color: {MUTED}; text-align: center;
-  overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }}
-.several {{ font-size: 11px; line-height: 16px; color: {TEXT}; background: {BAND};
-  border-radius: 4px; padding: 5px 8px; margin-bottom: 8px; }}
-.card b.hit {{ color: {INK}; }}
-"""
+CSS: Final = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from html import escape
 
 from modviz.view import style
 from modviz.view.facts import Facts
-from modviz.view.pictures import COARSE, png
+from modviz.view.sheets import sheet_of
 
 
 def commonest(facts: Facts, i: int) -> str:
@@ -39,16 +39,21 @@ def sheet(facts: Facts, i: int) -> str:
     tops = facts.analysis.top_images
     if tops is None or tops.images is None:
         return ""
-    coarse = ' class="coarse"' if max(tops.images.shape[2:4]) <= COARSE else ""
+    tiles = sheet_of(tops, "tops")
+    coarse = " coarse" if tiles.coarse else ""
     cells = []
-    for name, number, drive, image in zip(
-        _classes(facts, i), tops.numbers[i], tops.drives[i], tops.images[i], strict=True
+    for t, (name, number, drive) in enumerate(
+        zip(_classes(facts, i), tops.numbers[i], tops.drives[i], strict=True)
     ):
         shown = escape(name)
         tip = f"{shown}, image {number} of the data, drive {drive:.3g}"
-        picture = f'<img{coarse} src="{png(image)}" alt="{shown}">'
+        place = tiles.place(i * tops.images.shape[1] + t)
+        picture = (
+            f'<span class="pic tops{coarse}" role="img" aria-label="{shown}" data-caption="{tip}" '
+            f'style="{place}"></span>'
+        )
         cells.append(f'<div title="{tip}">{picture}{shown}</div>')
-    return f'<div class="tops">{"".join(cells)}</div>'
+    return f'<div class="sheet">{"".join(cells)}</div>'
 
 
 def tip(facts: Facts, i: int) -> list[str]:

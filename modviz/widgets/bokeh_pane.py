@@ -29,11 +29,15 @@ from bokeh.document.events import DocumentChangedEvent, DocumentPatchedEvent
 from bokeh.model import Model
 from bokeh.models import LayoutDOM
 
-#: The figure whose ranges the front end watches; bokeh_pane.js knows the name too.
-ADJACENCY = "modviz-adjacency"
+#: Sources of the document that both sides write; js/library.js knows the names too.
+VIEW = "modviz-view"
+
+#: Messages from so many bytes on are packed.
+_PACKED = 16_384
 
 Select = Callable[[tuple[str, ...]], Sequence[str]]
 Zoom = Callable[[float, float, float, float], None]
+Command = Callable[[str, dict[str, Any]], None]
 
 _SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")  # HTML blocks live in the second
 
@@ -70,6 +74,8 @@ class LiveDocument(ipywidgets.Widget):  # type: ignore[misc]
         Called with the names that were clicked; returns the names that are now selected.
     on_zoom : callable
         Called with x0, x1, y0, y1 of the adjacency panel.
+    on_command : callable, optional
+        Called with the name and the arguments of what a button in the page asks for.
     on_error : callable
         Called with an exception that one of the above raised.
 
@@ -91,10 +97,12 @@ class LiveDocument(ipywidgets.Widget):  # type: ignore[misc]
         on_select: Select,
         on_zoom: Zoom,
         on_error: Callable[[Exception], None],
+        on_command: Command | None = None,
     ) -> None:
         self.document = document
         self.lock = threading.RLock()
         self._on_select, self._on_zoom, self._on_error = on_select, on_zoom, on_error
+        self._on_command = on_command
         self._clients: set[str] = set()
         self._events: list[DocumentPatchedEvent] = []
         self._depth = 0
@@ -155,14 +163,18 @@ class LiveDocument(ipywidgets.Widget):  # type: ignore[misc]
         self._post({"kind": "patch", "except": origin}, patch)
 
     def _post(self, message: dict[str, Any], content: Serialized[Any]) -> None:
-        self.send(
-            {
-                **message,
-                "json": serialize_json(content),
-                "buffers": [buffer.id for buffer in content.buffers],
-            },
-            [buffer.to_bytes() for buffer in content.buffers],
-        )
+        """Send JSON and buffers; large ones in one gzipped piece, a third of the bytes."""
+        text = serialize_json(content)
+        buffers = [(buffer.id, buffer.to_bytes()) for buffer in content.buffers]
+        if len(text) + sum(len(data) for _, data in buffers) < _PACKED:
+            ids = [name for name, _ in buffers]
+            self.send({**message, "json": text, "buffers": ids}, [data for _, data in buffers])
+            return
+        parts = [text.encode(), *(data for _, data in buffers)]
+        sizes = [len(part) for part in parts]
+        packed = gzip.compress(b"".join(parts), compresslevel=3, mtime=1)
+        ids = [name for name, _ in buffers]
+        self.send({**message, "packed": sizes, "buffers": ids}, [packed])
 
     def _receive(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
         client = str(message.get("client"))
@@ -176,6 +188,10 @@ class LiveDocument(ipywidgets.Widget):  # type: ignore[misc]
                     self._select(client, message)
                 case "zoom":
                     self._zoom(client, message)
+                case "view":
+                    self._view(client, message)
+                case "command" if self._on_command is not None:
+                    self._on_command(str(message["name"]), dict(message["arguments"]))
         except Exception as error:  # noqa: BLE001  (a browser event has no caller to raise to)
             self._on_error(error)
 
@@ -199,10 +215,16 @@ class LiveDocument(ipywidgets.Widget):  # type: ignore[misc]
                 }
             )
 
+    def _view(self, client: str, message: dict[str, Any]) -> None:
+        source: Any = self.document.select_one({"name": VIEW})
+        if source is not None:
+            with self.changes(client, [source]):  # other views follow, a reload comes back to it
+                source.data = {"json": [str(message["json"])]}
+
     def _zoom(self, client: str, message: dict[str, Any]) -> None:
         try:
             x0, x1, y0, y1 = (float(edge) for edge in message["range"])
-            figure: Any = self.document.select_one({"name": ADJACENCY})
+            figure: Any = self.document.select_one({"name": str(message["figure"])})
             ranges = [] if figure is None else [figure.x_range, figure.y_range]
             with self.changes(client, ranges):
                 # the kernel's copy zooms too: a second view follows, a reload comes back to it
@@ -223,7 +245,10 @@ class BokehPane(anywidget.AnyWidget):
         Name of the root. Panes that show different roots of one document are linked.
     """
 
-    _esm = Path(__file__).parent / "bokeh_pane.js"
+    _esm = "\n".join(
+        (Path(__file__).parent / "js" / f"{name}.js").read_text(encoding="utf-8")
+        for name in ("library", "seat", "hub", "pane")
+    )
 
     document = traitlets.Instance(LiveDocument, help="The document that is shown.").tag(
         sync=True, **ipywidgets.widget_serialization
@@ -231,4 +256,8 @@ class BokehPane(anywidget.AnyWidget):
     root = traitlets.Unicode(help="Name of the root that is shown.").tag(sync=True)
     announcement = traitlets.Unicode(
         help="What a screen reader is told of the state; empty = this pane says nothing."
+    ).tag(sync=True)
+    still = traitlets.Unicode(
+        help="Class of the elements that stand in for this pane where nothing runs; they are "
+        "hidden once it is drawn."
     ).tag(sync=True)

@@ -25,7 +25,8 @@ def explore(model_or_analysis: Any, data: Any = None, **settings: Any) -> Explor
     Returns
     -------
     Explorer
-        A widget: the last expression of a cell shows it.
+        A widget: the last expression of a cell shows it. Its `settings` make it again, its `code`
+        is a script without widgets that gives the same numbers.
 
     Raises
     ------

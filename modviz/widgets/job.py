@@ -1,4 +1,4 @@
-"""A run of `modviz.analyze` in a thread of its own, so that the kernel stays free.
+"""Work in a thread of its own, such as a run of `modviz.analyze`, so that the kernel stays free.
 
 The job passes on what the run reports, but not faster than a notebook can use it: messages a few
 times a second, results about once a second, and always the last ones.
@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from modviz.core.analysis import Analysis
 from modviz.core.progress import Cancelled, Progress
@@ -26,7 +27,7 @@ class Listener:
 
     message: Callable[[Progress], None]
     result: Callable[[Analysis], None]
-    finished: Callable[[Analysis | None, BaseException | None, float], None]
+    finished: Callable[[Any, BaseException | None, float], None]
 
 
 class Job:
@@ -35,9 +36,9 @@ class Job:
     Parameters
     ----------
     work : callable
-        Called with ``progress`` and ``cancel``; returns an Analysis.
+        Called with ``progress`` and ``cancel``; returns its result.
     listener : Listener
-        ``finished`` gets the Analysis (None if there is none), the exception (None if it went well
+        ``finished`` gets the result (None if there is none), the exception (None if it went well
         or was cancelled) and the seconds it took.
     clock : callable, optional
         Seconds that only go forward.
@@ -45,7 +46,7 @@ class Job:
 
     def __init__(
         self,
-        work: Callable[..., Analysis],
+        work: Callable[..., Any],
         listener: Listener,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -65,16 +66,16 @@ class Job:
 
     def _run(self) -> None:
         started = self._clock()
-        analysis: Analysis | None = None
+        result: Any = None
         error: BaseException | None = None
         try:
-            analysis = self._work(progress=self.report, cancel=self.cancelled)
+            result = self._work(progress=self.report, cancel=self.cancelled)
         except Cancelled:
-            analysis = self._waiting  # the last results, if they were not shown yet
+            result = self._waiting  # the last results, if they were not shown yet
         except BaseException as caught:  # noqa: BLE001  (shown to the user, whatever it is)
             error = caught
         try:
-            self._listener.finished(analysis, error, self._clock() - started)
+            self._listener.finished(result, error, self._clock() - started)
         finally:
             self.done.set()
 

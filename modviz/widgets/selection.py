@@ -48,6 +48,29 @@ def understood(selection: Iterable[Any], analysis: Analysis | None) -> tuple[Key
     return tuple(chosen)
 
 
+def short_names(items: Iterable[Any], analysis: Analysis) -> list[str]:
+    """Short names of what a user asked for: names or pairs (layer, cluster), each once.
+
+    Raises
+    ------
+    TypeError
+        If `items` is one string.
+    ValueError
+        If something is no subcluster of `analysis`; the message lists those that are.
+    """
+    if isinstance(items, str):
+        raise TypeError(f"names={items!r} is one string; expected a list: [{items!r}]")
+    named = {s.key: s.name for s in analysis.subclusters}
+    found: dict[str, None] = {}
+    for item in items:
+        name = item if isinstance(item, str) else named.get(_as_key(item) or ("", -1))
+        if name not in named.values():
+            there = ", ".join(named.values())
+            raise ValueError(f"there is no subcluster {item!r}; there are {there}")
+        found[str(name)] = None
+    return list(found)
+
+
 def _as_key(item: Any) -> Key | None:
     try:
         layer, cluster = item

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import threading
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
 
 import modviz
 from modviz.core.progress import Cancelled
-from tests.measure.small import four_by_four, left_alone, tiny_mlp, trained
+from tests.measure.small import left_alone, tiny_mlp, trained
 
 QUICK = {"n_clusters": 3, "n_controls": 9, "progress": False}
 
@@ -126,27 +124,6 @@ def test_a_cancel_before_there_is_a_partition_has_nothing_to_return(mlp, data):
         modviz.analyze(mlp, data, edges="activations", cancel=stop, **QUICK)
 
 
-def test_class_names_come_from_the_data_or_the_user(mlp, data):
-    dataset = TensorDataset(*data)
-    dataset.classes = ["a", "b", "c", "d"]
-    quick = QUICK | {"features": False}
-    assert list(modviz.analyze(mlp, dataset, **quick).class_changes()) == ["a", "b", "c", "d"]
-    loader = DataLoader(dataset, batch_size=32)
-    assert modviz.analyze(mlp, loader, **quick).class_names == ("a", "b", "c", "d")
-    assert modviz.analyze(mlp, data, **quick).class_names == ("0", "1", "2", "3")
-    named = modviz.analyze(mlp, data, class_names=list("wxyz"), **quick)
-    assert named.class_names == ("w", "x", "y", "z")
-    with pytest.raises(ValueError, match="class_names has 2 names, but the model tells 4 classes"):
-        modviz.analyze(mlp, data, class_names=["a", "b"], **quick)
-
-
-def test_a_class_without_images_is_left_out(mlp, data):
-    kept = data[1] != 2
-    analysis = modviz.analyze(mlp, (data[0][kept], data[1][kept]), features=False, **QUICK)
-    assert analysis.class_names == ("0", "1", "3")
-    assert analysis.lesions.intact.shape == (3,)
-
-
 def test_a_partition_of_ones_own_is_tested(mlp, data):
     graph = modviz.weight_graph(mlp, data[0])
     mine = modviz.Partition(np.arange(graph.n_units) % 2, 2, graph)
@@ -167,7 +144,10 @@ def test_progress_tells_stages_in_order_and_brings_results(mlp, data):
     told = []
     result = modviz.analyze(mlp, data, **QUICK | {"progress": told.append})
     stages = list(dict.fromkeys(p.stage for p in told))
-    assert stages == ["reading", "partition", "lesions", "images", "features", "finished"]
+    assert stages == [
+        *("reading", "partition", "lesions", "images", "features", "support"),
+        "finished",
+    ]
     brought = [p.analysis for p in told if p.analysis is not None]
     assert brought[0].lesions is None  # the partition comes first
     assert brought[0].status == "running"
@@ -182,7 +162,7 @@ def test_progress_tells_stages_in_order_and_brings_results(mlp, data):
     assert all(left is None or left >= 0 for left in timed)
 
 
-@pytest.mark.parametrize("stage", ["partition", "lesions", "images", "features"])
+@pytest.mark.parametrize("stage", ["partition", "lesions", "images", "features", "support"])
 def test_a_cancel_keeps_what_is_finished_and_leaves_the_model_alone(mlp, data, stage):
     stop = threading.Event()
     seen = []
@@ -198,7 +178,7 @@ def test_a_cancel_keeps_what_is_finished_and_leaves_the_model_alone(mlp, data, s
     assert analysis.partition.n_clusters == 3
     assert (analysis.lesions is None) == (stage == "partition")
     assert (analysis.top_images is None) == (stage in ("partition", "lesions"))
-    assert (analysis.features is None) == (stage != "features")
+    assert (analysis.features is None) == (stage not in ("features", "support"))
     assert len(analysis.table()) == len(analysis.subclusters)
     assert analysis.summary().shape[0] == 4 + (analysis.top_images is not None)
 
@@ -244,19 +224,6 @@ def test_double_precision_models_are_measured_in_double(data):
     assert np.isfinite(analysis.features.score[analysis.tested]).all()
 
 
-def test_data_of_unknown_length_are_measured_to_their_end(mlp, data):
-    class Stream(IterableDataset):
-        def __iter__(self):
-            yield from zip(data[0], data[1].tolist(), strict=True)
-
-    told = []
-    quick = QUICK | {"features": False, "progress": told.append}
-    streamed = modviz.analyze(mlp, Stream(), **quick)
-    assert streamed.lesions.n_images == len(data[0])
-    assert streamed.table().equals(modviz.analyze(mlp, data, **quick).table())
-    assert any("on all images" in p.message for p in told)
-
-
 def test_one_model_is_analysed_once_at_a_time(data):
     """Two runs would put the model back under each other's feet."""
     model = tiny_mlp().train()
@@ -277,47 +244,6 @@ def test_one_model_is_analysed_once_at_a_time(data):
         done.set()
         first.join(60)
     assert modviz.analyze(model, data, features=False, **QUICK).status == "complete"
-
-
-def test_a_missing_class_does_not_hold_back_results(mlp, data):
-    kept = data[1] != 2
-    told = []
-    modviz.analyze(
-        mlp, (data[0][kept], data[1][kept]), **QUICK | {"progress": told.append, "features": False}
-    )
-    seen = [p.analysis for p in told if p.stage == "lesions" and p.analysis is not None]
-    assert len(seen) > 2
-    assert all(len(a.class_names) == len(a.lesions.intact) == 3 for a in seen)
-
-
-def test_a_loader_decides_neither_results_nor_random_numbers(mlp, data):
-    images = data[0] * 4 - 1  # pictures are stretched to the range of all images
-    plain = modviz.analyze(mlp, (images, data[1]), **QUICK)
-    state = torch.get_rng_state()
-    for options in ({"batch_size": 9}, {"batch_size": 50, "shuffle": True}):
-        loader = DataLoader(TensorDataset(images, data[1]), **options)
-        assert modviz.analyze(mlp, loader, **QUICK).table().equals(plain.table())
-    assert torch.equal(torch.get_rng_state(), state)
-
-    class Noisy(TensorDataset):
-        def __getitem__(self, index):
-            image, label = super().__getitem__(index)
-            return image + torch.randn(image.shape), label
-
-    noisy = [modviz.analyze(mlp, Noisy(*data), **QUICK).table() for _ in range(2)]
-    assert noisy[0].equals(noisy[1])
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_a_loader_tells_how_many_images_it_gives(mlp, data):
-    told = []
-    quick = QUICK | {"features": False, "progress": told.append}
-    sampler = SubsetRandomSampler(range(100))
-    loader = DataLoader(TensorDataset(*data), batch_size=30, sampler=sampler, drop_last=True)
-    analysis = modviz.analyze(mlp, loader, **quick)
-    assert analysis.lesions.n_images == 90
-    assert any("on 90 images" in p.message for p in told)
-    assert max(p.done / p.total for p in told if p.total) == 1
 
 
 def test_a_late_error_keeps_what_was_finished(mlp, data):
@@ -364,109 +290,3 @@ def test_answers_that_are_nan_are_refused(data):
     model = tiny_mlp()
     with left_alone(model), pytest.raises(ValueError, match="gives NaN for some images"):
         modviz.analyze(model, (images, data[1]), **QUICK | {"features": False})
-
-
-# ---- bad input -----------------------------------------------------------------------------------
-
-
-def nan_weights(name="fc2.weight"):
-    model = tiny_mlp()
-    model.get_parameter(name).data[1] = math.nan
-    return model
-
-
-class Untraceable(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1, self.fc2 = nn.Linear(16, 5), nn.Linear(5, 4)
-
-    def forward(self, x):
-        x = self.fc1(x.flatten(1))
-        return self.fc2(x) if x.sum() > 0 else self.fc2(-x)
-
-
-IMAGES, LABELS = four_by_four(40)
-
-BAD = {
-    "data shape": ({"data": (IMAGES[:, :, :3], LABELS)}, ValueError,
-                   r"can't run on inputs of shape \(1, 3, 4\)"),
-    "lengths": ({"data": (IMAGES, LABELS[:5])}, ValueError,
-                r"labels have shape \(5,\) for 40 images"),
-    "labels out of range": ({"data": (IMAGES, LABELS + 3)}, ValueError,
-                            r"labels run from 3 to 6, but the model tells 4 classes"),
-    "negative labels": ({"data": (IMAGES, LABELS - 1)}, ValueError, "labels run from -1 to 2"),
-    "fractional labels": ({"data": (IMAGES, LABELS + 0.5)}, ValueError, "labels are fractions"),
-    "one class": ({"data": (IMAGES, LABELS * 0 + 2)}, ValueError, "all images are of class 2"),
-    "no data": ({"data": (IMAGES[:0], LABELS[:0])}, ValueError, "the data set is empty"),
-    "bytes": ({"data": ((IMAGES * 255).byte(), LABELS)}, ValueError, "images are torch.uint8"),
-    "nan images": ({"data": (IMAGES * math.nan, LABELS)}, ValueError, "images hold NaN"),
-    "not data": ({"data": "mnist"}, TypeError, "data is str; expected"),
-    "not a model": ({"model": "mlp"}, TypeError, "model is str; expected a torch.nn.Module"),
-    "nan weights": ({"model": nan_weights()}, ValueError, "'fc2.weight' of the model holds NaN"),
-    "nan bias": ({"model": nan_weights("output.bias")}, ValueError, "'output.bias' of the model"),
-    "not traceable": ({"model": Untraceable()}, ValueError,
-                      "Untraceable can't be traced: test_run.py, line"),
-    "no hidden layer": ({"model": nn.Sequential(nn.Flatten(), nn.Linear(16, 4))}, ValueError,
-                        "no hidden layer"),
-    "one hidden layer": (
-        {"model": nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))},
-        ValueError, "nothing connects the layers .*include_inputs=True"),
-    "many clusters": ({"n_clusters": 63}, ValueError,
-                      "n_clusters=63 is more than the 62 live units"),
-    "few clusters": ({"n_clusters": 1}, ValueError, "n_clusters=1; expected at least 2"),
-    "float clusters": ({"n_clusters": 8.0}, TypeError, "n_clusters=8.0; expected a whole number"),
-    "no controls": ({"n_controls": 0}, ValueError, "n_controls=0; expected at least 1"),
-    "image controls": ({"n_image_controls": 12}, ValueError, "n_image_controls=12 is more than"),
-    "layer": ({"layers": ("fc1", "fc9")}, ValueError, "there is no hidden layer 'fc9'"),
-    "edges": ({"edges": "thoughts"}, ValueError, "edges='thoughts'; expected one of"),
-    "lesion": ({"lesion": "ice"}, ValueError, "lesion='ice'; expected one of"),
-    "norm": ({"kernel_norm": "l7"}, ValueError, "kernel_norm='l7'; expected one of"),
-    "seed": ({"seed": -1}, ValueError, "seed=-1; expected at least 0"),
-    "workers": ({"workers": 0}, ValueError, "workers=0; expected at least 1"),
-    "large seed": ({"seed": 2**32}, ValueError, "seed=4294967296; expected at most 4294967295"),
-    "cancel": ({"cancel": True}, TypeError, "cancel is bool; expected a threading.Event"),
-    "progress": ({"progress": 3}, TypeError, "progress=3; expected True, False or a function"),
-    "preprocess": ({"preprocess": 3}, TypeError, "preprocess=3; expected a function of pictures"),
-    "wrong pictures": ({"preprocess": lambda x: x[..., :3]}, ValueError,
-                       r"turns pictures of shape \(1, 1, 4, 4\) into \(1, 1, 4, 3\)"),
-    "no pictures": ({"preprocess": lambda x: 1}, ValueError, "preprocess gives int"),
-    "detached": ({"preprocess": lambda x: x.detach()}, ValueError, "features=False"),
-    "names": ({"class_names": "abcd"}, TypeError, "class_names='abcd'; expected a list"),
-    "objects": ({"data": [(IMAGES[0], object())] * 9}, TypeError, "data is list; expected"),
-    "features": ({"features": "yes"}, TypeError, "features='yes'; expected True or False"),
-    "keyword": ({"n_cluster": 4}, TypeError,
-                "unknown keyword 'n_cluster'; did you mean 'n_clusters'"),
-    "strange keyword": ({"zzz": 4}, TypeError, "unknown keyword 'zzz'; known keywords: layers"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_named(case):
-    changed, error, match = BAD[case]
-    given = {"model": tiny_mlp(), "data": (IMAGES, LABELS)} | QUICK | changed
-    model, data = given.pop("model"), given.pop("data")
-    with pytest.raises(error, match=match):
-        modviz.analyze(model, data, **given)
-
-
-def test_other_forms_of_bad_data():
-    class Nothing(IterableDataset):
-        def __iter__(self):
-            return iter(())
-
-    class Objects(TensorDataset):
-        def __getitem__(self, index):
-            return object(), 1
-
-    short = DataLoader(TensorDataset(IMAGES, LABELS), batch_size=64, drop_last=True)
-    for empty in (Nothing(), DataLoader(Nothing()), short):
-        with pytest.raises(ValueError, match="the data set is empty"):
-            modviz.analyze(tiny_mlp(), empty, **QUICK)
-    with pytest.raises(TypeError, match="could not be put into batches"):
-        modviz.analyze(tiny_mlp(), Objects(IMAGES, LABELS), **QUICK)
-    with pytest.raises(TypeError, match="a batch; expected pairs"):
-        modviz.analyze(tiny_mlp(), DataLoader(TensorDataset(IMAGES), batch_size=4), **QUICK)
-    model = nn.Sequential(nn.Conv1d(2, 5, 3), nn.ReLU(), nn.Conv1d(5, 5, 2), nn.Flatten())
-    model.append(nn.Linear(5, 4))
-    with pytest.raises(ValueError, match="feature visualizations need images"):
-        modviz.analyze(model, (torch.rand(8, 2, 4), torch.arange(8) % 4), **QUICK)

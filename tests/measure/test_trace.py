@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 import torch
@@ -17,22 +15,10 @@ from modviz.measure.network import Network
 from modviz.measure.silencing import Engine
 from modviz.measure.trace import NetworkError
 from tests.measure.architectures import Asking, Functional, Standardised, made
-from tests.measure.small import four_by_four, left_alone, tiny_cnn, tiny_mlp
+from tests.measure.small import tiny_mlp
+from tests.measure.traced import Steered, analysed, same_graphs
 
 IMAGES = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-
-
-class Steered(nn.Module):
-    """Chooses its path by the values of its input, the same one for all images of our data."""
-
-    def __init__(self, body: nn.Sequential):
-        super().__init__()
-        self.body = body
-
-    def forward(self, x):
-        if x.sum() < -1e9:
-            return self.body(-x)
-        return self.body(x)
 
 
 class TwoHeads(nn.Module):
@@ -45,20 +31,6 @@ class TwoHeads(nn.Module):
     def forward(self, x):
         x = self.trunk(self.stem(x.flatten(1)).relu()).relu()
         return {"one": self.one(x), "two": self.after_two(self.two(x).relu())}
-
-
-def same_graphs(a: modviz.NeuronGraph, b: modviz.NeuronGraph) -> bool:
-    return [la.n_units for la in a.layers] == [la.n_units for la in b.layers] and all(
-        np.array_equal(a.blocks[key], b.blocks[key]) for key in a.blocks.keys() | b.blocks.keys()
-    )
-
-
-def analysed(model, **options):
-    data = four_by_four(120)
-    with left_alone(model if isinstance(model, nn.Module) else model.model):
-        return modviz.analyze(
-            model, data, n_clusters=3, n_controls=5, features=False, progress=False, **options
-        )
 
 
 def test_functions_are_layers_named_by_their_parameters():
@@ -212,98 +184,9 @@ def test_an_analysis_and_a_graph_take_the_head_too():
 
 
 def test_a_model_that_chooses_its_path_by_values_is_named_with_its_line():
-    with pytest.raises(
-        NetworkError, match=r"test_trace.py, line \d+, in forward: if x.sum\(\)"
-    ) as e:
+    with pytest.raises(NetworkError, match=r"traced.py, line \d+, in forward: if x.sum\(\)") as e:
         Network(Steered(tiny_mlp()), IMAGES)
     assert "connections=[(source, target), ...]" in str(e.value)
-
-
-@pytest.mark.parametrize("kind", ["mlp", "cnn"])
-def test_connections_by_hand_say_what_tracing_would(kind):
-    body = tiny_mlp() if kind == "mlp" else tiny_cnn()
-    for module in list(body.named_modules()):
-        if kind == "cnn" and isinstance(module[1], nn.BatchNorm2d):  # by hand it is not folded in
-            body.set_submodule(module[0], nn.Identity())
-    names = [n for n, m in body.named_children() if isinstance(m, (nn.Linear, nn.Conv2d))]
-    pairs = [(f"body.{a}", f"body.{b}") for a, b in pairwise(names)]
-    steered = Steered(body)
-    traced = Network(body, IMAGES)
-    by_hand = Network(steered, IMAGES, connections=[("input", f"body.{names[0]}"), *pairs])
-    assert same_graphs(
-        modviz.weight_graph(by_hand, include_outputs=True),
-        modviz.weight_graph(traced, include_outputs=True),
-    )
-    for lesion in ("zero", "mean", "weights"):
-        theirs = analysed(traced, lesion=lesion).lesions
-        with left_alone(steered):
-            ours = analysed(by_hand, lesion=lesion).lesions
-        assert np.array_equal(ours.intact, theirs.intact)
-        if lesion != "mean":  # a mean over other positions of the same channel
-            assert np.array_equal(ours.lesioned, theirs.lesioned, equal_nan=True)
-            assert np.array_equal(ours.controls, theirs.controls, equal_nan=True)
-
-
-def test_pictures_come_out_of_a_model_with_connections_by_hand():
-    body = tiny_mlp()
-    pairs = [("body.fc1", "body.fc2"), ("body.fc2", "body.fc3"), ("body.fc3", "body.output")]
-    options = {"n_clusters": 3, "n_controls": 2, "n_image_controls": 1, "progress": False}
-    data = four_by_four(60)
-    ours = modviz.analyze(Steered(body), data, connections=pairs, **options)
-    theirs = modviz.analyze(body, data, **options)
-    assert np.allclose(ours.features.score, theirs.features.score, rtol=1e-5, equal_nan=True)
-
-
-class Joined(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Conv2d(1, 3, 1), nn.Conv2d(1, 4, 1)
-        self.fc, self.out = nn.Linear(7 * 16, 5), nn.Linear(5, 4)
-
-    def forward(self, x):
-        if x.sum() < -1e9:
-            return x.flatten(1)[:, :4]
-        x = torch.cat([self.a(x), self.b(x)], 1).relu().flatten(1)
-        return self.out(self.fc(x).relu())
-
-
-def test_sources_by_hand_stand_one_behind_the_other():
-    model = Joined()
-    graph = modviz.weight_graph(
-        model, IMAGES, connections=[("a", "fc"), ("b", "fc"), ("fc", "out")]
-    )
-    weight = model.fc.weight.detach().abs().reshape(5, 7, 16).sum(2).numpy().T
-    assert np.allclose(graph.blocks[0, 2], weight[:3])
-    assert np.allclose(graph.blocks[1, 2], weight[3:])
-
-
-@pytest.mark.parametrize(
-    ("connections", "error", "match"),
-    [
-        ([], TypeError, "expected a list of pairs"),
-        ([("a", "b", "fc")], TypeError, r"hold \('a', 'b', 'fc'\); expected pairs"),
-        ([("a", "nope")], NetworkError, r"'nope', which is no linear.*\['a', 'b', 'fc', 'out'\]"),
-        ([("a", "fc")], NetworkError, "with 3 units together, but it reads 112 channels"),
-        ([("fc", "a")], NetworkError, "with 5 units together, but it reads 1 channels"),
-        ([("out", "fc"), ("b", "fc")], NetworkError, "fc' reads 'out', which runs after it"),
-    ],
-)
-def test_bad_connections_by_hand_are_refused(connections, error, match):
-    with pytest.raises(error, match=match):
-        Network(Joined(), IMAGES, connections=connections)
-
-
-def test_a_layer_by_hand_has_to_run_once():
-    class Twice(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.fc, self.out = nn.Linear(16, 16), nn.Linear(16, 4)
-
-        def forward(self, x):
-            return self.out(self.fc(self.fc(x.flatten(1)).relu()).relu())
-
-    with pytest.raises(NetworkError, match="'fc' runs 2 times"):
-        Network(Twice(), IMAGES, connections=[("fc", "out")])
 
 
 class Counting(nn.Module):

@@ -8,21 +8,8 @@ from bokeh.embed import file_html
 from bokeh.models import Div, Plot
 from bokeh.resources import INLINE
 
-from modviz.core.choice import ClusterChoice
 from modviz.view import choice as view
-
-
-def choice_of(**changes) -> ClusterChoice:
-    rng = np.random.default_rng(0)
-    values = {
-        "candidates": np.arange(2, 12),
-        "eigengap": np.where(np.arange(2, 12) == 4, 0.5, 0.01),
-        "ncut": np.arange(2, 12) * np.linspace(0.5, 0.6, 10),
-        "stability": np.linspace(1, 0.4, 10),
-        "null_eigengap": rng.uniform(0, 0.03, (19, 10)),
-        "null_ncut": np.arange(2, 12) * rng.uniform(0.8, 0.9, (19, 1)),
-    }
-    return ClusterChoice(**values | changes)
+from tests.view.extras import choice_of
 
 
 def test_marks_stand_where_the_numbers_say() -> None:

@@ -1,70 +1,26 @@
-"""The gallery and the card: top images beside optimised ones, in every state of an analysis."""
+"""The gallery: top images beside optimised ones, in every state of an analysis."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from bokeh.models import Plot
 
-from modviz.core.analysis import Analysis, TopImages
-from modviz.view import evidence, features, gallery, overview, pictures, style, top_images
-from modviz.view.drawing import Drawing
+from modviz.core.analysis import Analysis
+from modviz.view import evidence, features, gallery, pictures, style
 from modviz.view.facts import Facts
-from modviz.view.page import Page
-from modviz.view.report import report
+from modviz.view.sheets import sheet_of
+from tests.view.pictured import columns, inside, with_tops, words
 
 Make = Callable[..., Analysis]
-
-
-def with_tops(
-    analysis: Analysis, *, shape: tuple[int, int, int] | None = (28, 28, 1), n: int = 10
-) -> Analysis:
-    """The analysis with top images: the first subcluster's are all of class 3, its p is .01."""
-    rng = np.random.default_rng(2)
-    s = len(analysis.subclusters)
-    labels = rng.integers(len(analysis.class_names), size=(s, n))
-    labels[0] = 3
-    entropy, controls = np.full(s, 1.25), np.tile(np.full(99, 1.25), (s, 1))
-    entropy[0] = 0.0
-    images = None if shape is None else rng.random((s, n, *shape)).astype(np.float32)
-    for values in (entropy, controls, *([] if images is None else [images])):
-        values[~analysis.tested] = np.nan
-    numbers = np.arange(s * n).reshape(s, n)
-    tops = TopImages(entropy, controls, np.full((s, n), 2.5), numbers, labels, images, 10_000)
-    return replace(analysis, top_images=tops)
 
 
 @pytest.fixture(scope="module")
 def both(analysis: Analysis) -> Analysis:
     return with_tops(analysis)
-
-
-def columns(drawing: Drawing, layer: str) -> list[dict[str, Any]]:
-    """The marks of a layer, a dict each."""
-    table = drawing.layers[layer].columns
-    return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
-
-
-def words(drawing: Drawing) -> list[str]:
-    return [mark["text"] for layer in ("words", "bold") for mark in columns(drawing, layer)]
-
-
-def inside(drawing: Drawing, name: str, layer: str) -> list[dict[str, Any]]:
-    """The marks of a layer that begin in the cell of a subcluster, in their order."""
-    (hit,) = [mark for mark in columns(drawing, "hits") if mark["name"] == name]
-    x, y = ("left", "bottom") if layer in ("blanks", "bars") else ("x", "y")
-    return [
-        mark
-        for mark in columns(drawing, layer)
-        if hit["left"] < mark[x] < hit["right"] and hit["bottom"] < mark[y] < hit["top"]
-    ]
 
 
 def test_a_cell_shows_two_optimised_pictures_and_the_four_strongest_images(both: Analysis) -> None:
@@ -103,22 +59,6 @@ def test_the_small_images_stand_below_the_pair_and_end_where_it_ends(both: Analy
             assert beside or above
     assert max(hit["right"] for hit in hits) <= style.PAGE
     assert max(hit["top"] for hit in hits) <= drawing.height
-
-
-def test_entropy_and_p_are_told_where_the_images_are_shown(both: Analysis) -> None:
-    drawing = features.draw(Facts(both))
-    names = [s.name for s, ok in zip(both.subclusters, both.tested, strict=True) if ok]
-    assert both.tested[0]
-    assert {"0.00 nats", "p"} <= {m["text"] for m in inside(drawing, names[0], "words")}
-    assert inside(drawing, names[0], "bold")[-1]["text"] == "0.01"  # at the level: bold
-    other = inside(drawing, names[1], "words")
-    assert "1.25 nats" in [m["text"] for m in other]
-    assert other[-1]["text"] == "1.00"
-    head = features.head(Facts(both))
-    assert "top left: the input that drives the subcluster most" in head
-    assert "classes of its top 10 images, 0 = all of one class; its p against 99 random" in head
-    (hit,) = [m for m in columns(drawing, "hits") if m["name"] == names[0]]
-    assert "top images: 10 of 10: Dress<br>class entropy 0.00, p 0.01, q 0.2" in hit["tip"]
 
 
 def test_without_optimised_pictures_eight_images_stand_in_their_place(both: Analysis) -> None:
@@ -174,71 +114,6 @@ def test_nothing_moves_while_results_arrive(both: Analysis) -> None:
     assert len(columns(features.draw(Facts(cancelled)), "pictures")) == 8 * n
 
 
-def test_the_page_shows_top_images_when_they_come(make_analysis: Make) -> None:
-    running = replace(make_analysis(stage="features"), status="running")
-    page = Page(running)
-    models = {model.id for model in page.document.models}
-    (plot,) = [
-        p
-        for p in page.document.select({"type": Plot})
-        if "pictures" in {r.name for r in p.renderers}
-    ]
-    shown = next(r for r in plot.renderers if r.name == "pictures").data_source
-    assert shown.data["image"] == []
-    page.update(with_tops(running))
-    assert len(shown.data["image"]) == 8 * int(running.tested.sum())
-    assert {model.id for model in page.document.models} == models
-
-
-def test_the_card_has_all_ten_with_the_names_of_their_classes(make_analysis: Make) -> None:
-    names = ("a", "b", "c", '<i>"d"</i>', "e")
-    analysis = with_tops(make_analysis(class_names=names))
-    facts = Facts(analysis)
-    card = evidence.card(facts, 0)
-    tops = card[card.index('<div class="tops">') :]
-    assert len(re.findall(r'<img src="data:image/png;base64,', tops)) == 10
-    assert "10 of 10: &lt;i&gt;&quot;d&quot;&lt;/i&gt;" in card
-    assert "<i>" not in card
-    for number in range(10):
-        assert f"image {number} of the data, drive 2.5" in tops
-    assert "class entropy 0.00 nats<br>99 random sets: 1.25<br>p 0.01, " in card
-    other = [analysis.class_names[label] for label in analysis.top_images.labels[1]]
-    shown = re.findall(r"alt=\"(.*?)\"", evidence.card(facts, 1).split('class="tops"')[1])
-    assert [name.replace("&lt;i&gt;&quot;d&quot;&lt;/i&gt;", names[3]) for name in shown] == other
-
-
-@pytest.mark.parametrize(
-    ("labels", "expected"),
-    [
-        ([3] * 10, "10 of 10: Dress"),
-        ([3] * 4 + [1] * 6, "6 of 10: Trouser"),
-        ([8, 1, 8, 1, 8, 1, 8, 1, 0, 0], "4 each: Bag, Trouser"),
-        (list(range(10)), "10 classes"),
-    ],
-)
-def test_the_commonest_class_and_its_count(
-    both: Analysis, labels: list[int], expected: str
-) -> None:
-    every = np.tile(labels, (len(both.subclusters), 1))
-    facts = Facts(replace(both, top_images=replace(both.top_images, labels=every)))
-    assert top_images.commonest(facts, 0) == expected
-
-
-def test_a_declared_share_is_said_in_words(both: Analysis) -> None:
-    tops = replace(both.top_images, entropy_controls=np.where(both.tested, 1.25, np.nan)[:, None]
-                   * np.ones((1, 999)))  # fmt: skip
-    facts = Facts(replace(both, top_images=tops))
-    said = "Its top images share a class more than those of random sets do."
-    assert said in evidence.card(facts, 0)
-    assert said not in evidence.card(facts, 1)
-    assert "Do the images that drive them most share a class more?" in overview.summary(facts)
-    assert any(
-        "Yes for 1 of" in words and "[image_entropy]" in words for words in overview.in_words(facts)
-    )
-    without = Facts(replace(both, top_images=None))
-    assert not any("image_entropy" in words for words in overview.in_words(without))
-
-
 def test_fewer_images_than_places(analysis: Analysis) -> None:
     few = with_tops(analysis, n=3)
     few = replace(few, top_images=replace(few.top_images, n_images=3))
@@ -261,32 +136,37 @@ def test_inputs_that_are_no_images_have_their_entropy_told(analysis: Analysis) -
 
 
 @pytest.mark.parametrize(
-    ("shape", "small"), [((8, 8, 1), (8, 8)), ((32, 32, 3), (32, 32)), ((50, 64, 3), (44, 56))]
+    ("shape", "sent", "shown"),
+    [
+        ((8, 8, 1), (8, 8), (56, 56)),  # whole multiples of small pictures
+        ((28, 28, 1), (28, 28), (56, 56)),
+        ((32, 32, 3), (32, 32), (64, 64)),
+        ((50, 64, 3), (50, 64), (112, 88)),
+        ((224, 300, 3), (74, 100), (112, 84)),  # means of 3 x 3 pixels: at most 112 travel
+    ],
 )
-def test_images_come_in_the_size_they_are_shown_in(
-    make_analysis: Make, shape: tuple[int, int, int], small: tuple[int, int]
+def test_pictures_keep_their_pixels_up_to_112(
+    make_analysis: Make, shape: tuple[int, int, int], sent: tuple[int, int], shown: tuple[int, int]
 ) -> None:
-    """Bokeh would drop rows of pixels; only tiny pictures are left to be enlarged by it."""
-    drawing = features.draw(Facts(with_tops(make_analysis(image=shape), shape=shape)))
+    given = with_tops(make_analysis(n_layers=2, units=24, image=shape), shape=shape, n=4)
+    drawing = features.draw(Facts(given))
     name = columns(drawing, "hits")[0]["name"]
-    assert [m["image"].shape for m in inside(drawing, name, "pictures")][2:] == [small] * 4
+    marks = inside(drawing, name, "pictures")
+    assert [mark["image"].shape for mark in marks] == [sent] * 6
+    small = (shown[0] // 2, shown[1] // 2)
+    assert [(mark["dw"], mark["dh"]) for mark in marks] == [shown] * 2 + [small] * 4
+    assert sheet_of(given.top_images, "tops").tile == (sent[1], sent[0])
 
 
-def test_resizing_keeps_a_picture_and_its_brightness() -> None:
-    image = np.zeros((64, 64, 3), dtype=np.float32)
-    image[:, :32, 0], image[:32, :, 1] = 1.0, 0.5
-    smaller = pictures.resized(image, 32, 16)
-    assert smaller.shape == (16, 32, 3)
-    assert smaller.mean(axis=(0, 1)) == pytest.approx(image.mean(axis=(0, 1)), abs=1e-3)
-    assert smaller[2, 2] == pytest.approx([1, 0.5, 0], abs=0.01)
-    assert smaller[12, 28] == pytest.approx([0, 0, 0], abs=0.01)
-    assert pictures.resized(image, 64, 64) is image
-
-
-def test_the_report_brings_the_images_along(both: Analysis, tmp_path: Path) -> None:
-    plain = report(replace(both, top_images=None), tmp_path / "plain.html").stat().st_size
-    whole = report(both, tmp_path / "whole.html")
-    html = whole.read_text(encoding="utf-8")
-    assert html.count("data:image/png;base64,") >= 10 * int(both.tested.sum())
-    # noise does not compress: real images take less
-    assert whole.stat().st_size - plain < 40_000 * int(both.tested.sum())
+def test_pixels_keep_a_picture_and_its_brightness() -> None:
+    image = np.zeros((224, 224, 3), dtype=np.float32)
+    image[:, :112, 0], image[:112, :, 1] = 1.0, 0.5
+    shown = pictures.pixels(image)
+    assert (shown.shape, shown.dtype) == ((112, 112, 3), np.uint8)
+    assert shown[10, 10].tolist() == [255, 128, 0]
+    assert shown[100, 100].tolist() == [0, 0, 0]
+    assert shown.mean() / 255 == pytest.approx(image.mean(), abs=2e-3)
+    grey = pictures.pixels(np.array([[[0.0], [1.0], [np.nan], [2.0]]], dtype=np.float32))
+    # darker = larger; what is beyond the range is at its end, what is missing is nothing
+    assert grey[0, :, 0].tolist() == [244, 14, 244, 14]
+    assert (grey == grey[..., :1]).all()

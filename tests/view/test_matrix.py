@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.partition import Partition
@@ -85,3 +87,72 @@ def test_a_local_partition_is_sorted_by_layer_first() -> None:
     partition = partition_of([1, -1, 0, 0, 1, 0], {(0, 1): np.ones((3, 3))}, [3, 3], 2)
     local = Partition(partition.labels, 2, partition.graph, scope="local")
     assert matrix.sorted_units(local).tolist() == [2, 0, 1, 3, 5, 4]
+
+
+def test_sorted_units_by_layer_then_cluster_and_dead_last_in_their_layer() -> None:
+    partition = partition_of([1, -1, 0, 0, 1, 0], {(0, 1): np.ones((3, 3))}, [3, 3], 2)
+    assert matrix.sorted_units(partition, "layer").tolist() == [2, 0, 1, 3, 5, 4]
+
+
+def test_a_tile_by_layer_checked_by_eye() -> None:
+    # fc1: u0 in B, u1 in A; fc2: v0 in B, v1 in B, v2 in A
+    block = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    partition = partition_of([1, 0, 1, 1, 0], {(0, 1): block}, [2, 3], 2)
+    # in the order u1 u0 | v2 v0 v1
+    expected = [
+        [0, 0, 6, 4, 5],
+        [0, 0, 3, 1, 2],
+        [6, 3, 0, 0, 0],
+        [4, 1, 0, 0, 0],
+        [5, 2, 0, 0, 0],
+    ]
+    np.testing.assert_array_equal(matrix.tile(partition, order="layer").image, expected)
+    part = matrix.tile(partition, 2, 4, 0, 1, order="layer")
+    np.testing.assert_array_equal(part.image, [[6, 4]])
+    # and by cluster in the order u1 v2 | u0 v0 v1
+    np.testing.assert_array_equal(
+        matrix.tile(partition).image,
+        [[0, 6, 0, 4, 5], [6, 0, 3, 0, 0], [0, 3, 0, 1, 2], [4, 0, 1, 0, 0], [5, 0, 2, 0, 0]],
+    )
+
+
+def scale_of(values: np.ndarray) -> matrix.Scale:
+    """The scale of a graph with these weights, colours and all as a page has them."""
+    n = values.size
+    block = np.diag(values.astype(np.float32))
+    partition = partition_of([0] * (2 * n), {(0, 1): block}, [n, n], 1)
+    return matrix.Scale.of(partition.graph, matrix.color_limits(matrix.tile(partition).image))
+
+
+@given(
+    weights=st.lists(st.floats(1e-3, 1.0), min_size=1, max_size=40),
+    unit=st.sampled_from([1e-20, 1e-6, 1.0, 1e8]),
+)
+def test_weights_travel_to_a_thousandth_and_keep_their_order(
+    weights: list[float], unit: float
+) -> None:
+    values = np.sort(np.array(weights) * unit).astype(np.float32)
+    scale = scale_of(values)
+    codes = scale.code(values)
+    assert codes.dtype == np.uint16
+    assert (codes >= 1).all()
+    np.testing.assert_allclose(scale.weight(codes), values, rtol=1e-3, atol=0)
+    assert (np.diff(codes.astype(int)) >= 0).all()
+    assert (np.diff(codes.astype(int))[np.diff(values) / values[:-1] > 1e-3] > 0).all()
+
+
+def test_no_edge_stays_no_edge_and_the_smallest_stays_an_edge() -> None:
+    scale = scale_of(np.geomspace(1e-3, 1.0, 30))
+    shown = np.array([[0.0, 1e-30], [scale.least, scale.most]], dtype=np.float32)
+    codes = scale.code(shown)
+    assert codes.tolist() == [[0, 1], [1, matrix.CODES]]
+    assert scale.weight(codes)[0, 0] == 0.0
+    assert scale.weight(codes)[0, 1] == pytest.approx(scale.least)
+
+
+def test_the_scale_holds_every_single_weight_of_the_graph() -> None:
+    values = np.full(600, 0.01)
+    values[0] = 3.0  # one large weight, above the limits of the colours
+    scale = scale_of(values)
+    assert scale.weight(scale.code(np.float32([3.0])))[0] == pytest.approx(3.0, rel=1e-3)
+    assert scale_of(np.zeros(3)).code(np.zeros(3, np.float32)).tolist() == [0, 0, 0]

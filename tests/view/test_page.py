@@ -7,29 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bokeh.models import ColumnDataSource, Div, Plot
+from bokeh.models import ColumnDataSource
 
 from modviz.core.analysis import Analysis, size_rule
 from modviz.core.graph import NeuronGraph
 from modviz.core.partition import Partition
 from modviz.core.spectral import spectral_partition
 from modviz.view.page import Page
+from tests.view.models import BY_CLUSTER, BY_LAYER, source, sources, text, weights
 
 Make = Callable[..., Analysis]
-
-
-def sources(page: Page, *names: str) -> list[ColumnDataSource]:
-    return [s for s in page.document.select({"type": ColumnDataSource}) if s.name in names]
-
-
-def source(page: Page, *layers: str) -> dict[str, ColumnDataSource]:
-    """All sources of the one figure that has these layers, by layer."""
-    (found,) = [
-        {r.name: r.data_source for r in plot.renderers}
-        for plot in page.document.select({"type": Plot})
-        if set(layers) <= {r.name for r in plot.renderers}
-    ]
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +25,15 @@ def shared(analysis: Analysis) -> Page:
 
 
 def test_the_document_has_a_card_and_a_page(shared: Page) -> None:
-    assert [(root.name, root.width) for root in shared.document.roots] == [
-        ("card", 280),
-        ("page", 936),
-    ]
+    roots = [(root.name, root.width, root.sizing_mode) for root in shared.document.roots]
+    # both take the width they are given
+    assert roots == [("card", None, "stretch_width"), ("page", None, "stretch_width")]
     assert shared.document.get_model_by_name("modviz-selection").data == {"name": []}
 
 
 def test_every_hit_layer_keeps_the_key_that_holoviews_would_drop(shared: Page) -> None:
     linked = sources(shared, "hits", "columns")
-    assert len(linked) == 9
+    assert len(linked) == 13  # five panels and the table, and two matrices of four layers each
     for hit in linked:
         assert {"name", "left", "right", "top", "bottom"} <= set(hit.data)
         assert len(hit.data["name"]) == len(hit.data["left"]) > 0
@@ -59,7 +45,12 @@ def test_hit_layers_hold_the_subclusters_that_their_panel_shows(
     every = [s.name for s in analysis.subclusters]
     tested = {name for name, ok in zip(every, analysis.tested, strict=True) if ok}
     assert set(source(shared, "bars", "sides")["hits"].data["name"]) == set(every)
-    assert source(shared, "image")["hits"].data["name"] == sorted(every)  # cluster, then layer
+    by_cluster, by_layer = (source(shared, "image", figure=f) for f in (BY_CLUSTER, BY_LAYER))
+    assert by_cluster["hits"].data["name"] == sorted(every)  # cluster, then layer
+    turned = sorted(every, key=lambda name: (name[1:], name[0]))
+    assert by_layer["hits"].data["name"] == turned != sorted(every)
+    for layers in (by_cluster, by_layer):
+        assert layers["columns"].data["name"] == layers["hits"].data["name"]
     assert set(source(shared, "dots")["hits"].data["name"]) == tested
     assert (
         source(shared, "dots")["hits"].data["name"] == source(shared, "cells")["hits"].data["name"]
@@ -90,10 +81,11 @@ def test_update_changes_data_and_keeps_models(make_analysis: Make, analysis: Ana
     page.update(make_analysis(n_clusters=3, n_layers=2, units=48, seed=4))
     assert {model.id for model in page.document.models} == before
     assert source(page, "dots")["hits"].data["name"] != old
-    matrix = page.document.get_model_by_name("modviz-adjacency")
-    assert (matrix.x_range.start, matrix.x_range.end) == (0, 96)
-    assert (matrix.y_range.start, matrix.y_range.end) == (96, 0)
-    assert matrix.y_range.reset_start == 96
+    for name in (BY_CLUSTER, BY_LAYER):
+        matrix = page.document.get_model_by_name(name)
+        assert (matrix.x_range.start, matrix.x_range.end) == (0, 96)
+        assert (matrix.y_range.start, matrix.y_range.end) == (96, 0)
+        assert matrix.y_range.reset_start == 96
 
 
 def test_selection_survives_an_update_where_its_name_does(make_analysis: Make) -> None:
@@ -108,14 +100,17 @@ def test_selection_survives_an_update_where_its_name_does(make_analysis: Make) -
 
 def test_only_what_changed_is_drawn_again(analysis: Analysis) -> None:
     page = Page(replace(analysis, features=None))
-    image = source(page, "image")["image"].data["image"]
+    matrix = source(page, "image", figure=BY_CLUSTER)["image"]
+    image = matrix.data["image"]
     dots = source(page, "dots")["dots"].data["x"]
     page.zoom(0, 8, 0, 8)
-    zoomed = source(page, "image")["image"].data["image"]
+    zoomed = matrix.data["image"]
+    (tiles,) = sources(page, "tiles")
+    assert tiles.data["tile"] == []
     page.update(analysis)  # features came; a zoomed matrix stays zoomed
-    assert source(page, "image")["image"].data["image"] is zoomed is not image
+    assert matrix.data["image"] is zoomed is not image
     assert source(page, "dots")["dots"].data["x"] is dots
-    assert len(source(page, "pictures")["pictures"].data["image"]) == 2 * int(analysis.tested.sum())
+    assert len(tiles.data["tile"]) == 2 * int(analysis.tested.sum())
 
 
 @pytest.mark.parametrize("stage", ["partition", "lesions", "features"])
@@ -125,19 +120,20 @@ def test_partial_results_have_all_rows(make_analysis: Make, stage: str) -> None:
     rows = source(page, "dots")
     assert len(rows["hits"].data["name"]) == int(partial.tested.sum())
     assert len(rows["dots"].data["x"]) == int(partial.measured("accuracy").sum())
-    assert source(page, "pictures")["pictures"].data["image"] == []
+    (tiles,) = sources(page, "tiles")
+    assert tiles.data["tile"] == []
     page.update(make_analysis())
     assert len(source(page, "dots")["dots"].data["x"]) == int(partial.tested.sum())
 
 
 def test_an_empty_page_says_how_to_begin(make_analysis: Make) -> None:
     page = Page()
-    welcome, panels = page.document.roots[1].children
+    welcome, bar, panels, *_ = page.document.roots[1].children
     assert "then press Run." in welcome.text.replace("\n", " ")
-    assert (welcome.visible, panels.visible) == (True, False)
+    assert (welcome.visible, bar.visible, panels.visible) == (True, False, False)
     assert "Choose the layers and the number of clusters" in page.document.roots[0].text
     page.update(make_analysis())
-    assert (welcome.visible, panels.visible) == (False, True)
+    assert (welcome.visible, bar.visible, panels.visible) == (False, True, True)
     assert "Whole partition" in page.document.roots[0].text
 
 
@@ -154,26 +150,54 @@ def test_the_card_follows_the_selection(analysis: Analysis) -> None:
     page = Page(analysis)
     card = page.document.roots[0]
     page.select(["B2"])
-    assert '<span class="name">B2</span>' in card.text
+    assert '<h2 class="name">B2</h2>' in card.text
     page.select(["A1", "B2"])
     assert "2 selected: A1, B2" in card.text
     page.select([])
     assert "Whole partition" in card.text
 
 
-def test_zoom_shows_single_units_exactly(analysis: Analysis) -> None:
-    page = Page(analysis)
+def dense(analysis: Analysis, *, by_layer: bool = False) -> np.ndarray:
+    """The whole matrix in the order of the page."""
     partition = analysis.partition
     clusters = np.where(partition.labels < 0, partition.n_clusters, partition.labels)
-    order = np.argsort(clusters, kind="stable")
-    dense = partition.graph.adjacency.toarray()[np.ix_(order, order)]
+    layers = np.repeat(range(4), [layer.n_units for layer in partition.graph.layers])
+    keys = (clusters, layers) if by_layer else (layers, clusters)
+    order = np.lexsort(keys)  # the last key counts first; units in their own order within
+    return np.asarray(partition.graph.adjacency.toarray()[np.ix_(order, order)])
+
+
+def test_zoom_shows_single_units_to_a_thousandth(analysis: Analysis) -> None:
+    page = Page(analysis)
+    whole = dense(analysis)
+    shown = source(page, "image", figure=BY_CLUSTER)["image"]
     page.zoom(10.4, 30.2, 100, 140)
-    shown = source(page, "image")["image"].data
-    np.testing.assert_array_equal(shown["image"][0], dense[100:140, 10:31].astype(np.float32))
-    assert (shown["x"], shown["y"], shown["dw"], shown["dh"]) == ([10], [100], [21], [40])
+    found = weights(shown.data["image"][0], page)
+    expected = whole[100:140, 10:31]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=0)  # no edge is exactly none
+    assert (expected == 0).any()
+    assert (expected > 0).any()
+    place = {key: shown.data[key] for key in ("x", "y", "dw", "dh")}
+    assert place == {"x": [10], "y": [100], "dw": [21], "dh": [40]}
     page.zoom(0, 256, 0, 256)
-    whole = source(page, "image")["image"].data["image"][0]
-    np.testing.assert_array_equal(whole, dense.astype(np.float32))
+    np.testing.assert_allclose(weights(shown.data["image"][0], page), whole, rtol=1e-3, atol=0)
+
+
+def test_zoom_shows_the_order_that_the_page_shows(analysis: Analysis) -> None:
+    page = Page(analysis)
+    by_cluster, by_layer = (
+        source(page, "image", figure=f)["image"] for f in (BY_CLUSTER, BY_LAYER)
+    )
+    first = by_cluster.data["image"]
+    whole = dense(analysis, by_layer=True)
+    np.testing.assert_allclose(weights(by_layer.data["image"][0], page), whole, rtol=1e-3, atol=0)
+    view = page.document.get_model_by_name("modviz-view")
+    view.data = {"json": ['{"sort": "effect", "layer": "", "show": "all", "order": "layer"}']}
+    assert page.view["order"] == "layer"
+    page.zoom(60, 70, 3, 9)
+    found = weights(by_layer.data["image"][0], page)
+    np.testing.assert_allclose(found, whole[3:9, 60:70], rtol=1e-3, atol=0)
+    assert by_cluster.data["image"] is first
 
 
 def test_zoom_without_an_analysis_changes_nothing() -> None:
@@ -186,20 +210,20 @@ def test_a_local_partition_says_that_letters_are_per_layer(analysis: Analysis) -
     graph = analysis.partition.graph
     local = spectral_partition(graph, analysis.partition.n_clusters, scope="local")
     page = Page(Analysis(local, size_rule(local), analysis.class_names))
-    text = " ".join(div.text for div in page.document.select({"type": Div}))
-    assert "letters are per layer" in text
-    assert "Each layer is clustered by itself" in text
+    assert "letters are per layer" in text(page)
+    assert "Each layer is clustered by itself" in text(page)
     table = source(page, "swatches", "rows")
     names = [name for name in table["names"].data["text"] if name.startswith("Layer")]
     assert names == [f"Layer {la.number}" for la in graph.layers]
     assert set(table["hits"].data["name"]) == {s.name for s in local.subclusters}
     figures = table["figures"].data["text"]
     assert f"{local.cuts[0].ncut:.2f}" in figures
-    # the matrix stands in layers; its borders are between them
-    borders = sorted(set(source(page, "image")["borders"].data["x0"]) - {0.0})
-    assert borders == graph.offsets[1:-1].tolist()
+    # the matrix stands in layers in both orders; its borders are between them
+    for name in (BY_CLUSTER, BY_LAYER):
+        borders = source(page, "image", figure=name)["borders"]
+        assert sorted(set(borders.data["x0"]) - {0.0}) == graph.offsets[1:-1].tolist()
     strips = sources(page, "colors")
-    assert [len(s.data["left"]) >= len(local.subclusters) for s in strips] == [True, True]
+    assert [len(s.data["left"]) >= len(local.subclusters) for s in strips] == [True] * 4
     page.select(["A1", "A2"])
     assert page.selected == ("A1", "A2")
 
@@ -209,8 +233,7 @@ def test_edges_of_activations_are_named(analysis: Analysis) -> None:
     other = NeuronGraph(graph.layers, graph.blocks, edges="activations")
     partition = Partition(analysis.partition.labels, analysis.partition.n_clusters, other)
     page = Page(Analysis(partition, size_rule(partition), analysis.class_names))
-    text = " ".join(div.text for div in page.document.select({"type": Div}))
-    assert "Correlations" in text
-    assert "mean ρ²" in text
-    (groups,) = [s for s in page.document.select({"type": ColumnDataSource}) if "measure" in s.data]
-    assert set(groups.data["measure"]) == {"ρ²"}
+    assert "Correlations" in text(page)
+    assert "mean ρ²" in text(page)
+    groups = [s for s in page.document.select({"type": ColumnDataSource}) if "measure" in s.data]
+    assert [set(source.data["measure"]) for source in groups] == [{"ρ²"}] * 2

@@ -1,44 +1,3 @@
-// One Bokeh document of the kernel, shown in any number of panes.
-//
-// The kernel keeps the document; this side keeps copies of it. A copy is a "seat": one place for each
-// root (panels, evidence card), so that a click in one root reaches the other inside the browser,
-// without the kernel. The first display of an explorer takes the first seat, a second display of the
-// same explorer the next one; seats of one document are kept in step through the kernel.
-//
-// BokehJS comes from the kernel too and stays out of the page's globals, so that it cannot clash
-// with a BokehJS of another version on the same page.
-
-const SELECTION = "modviz-selection";
-const ADJACENCY = "modviz-adjacency";
-const ZOOM_PAUSE = 80; // ms without a further pan or zoom before the kernel is asked for detail
-const shared = (globalThis[Symbol.for("modviz.bokeh.1")] ??= {
-  libraries: new Map(), // version of BokehJS -> promise of it
-  hubs: new WeakMap(), // widget model of a document -> its hub
-});
-
-async function unpack(view) {
-  const packed = new Blob([view]).stream();
-  return new Response(packed.pipeThrough(new DecompressionStream("gzip"))).text();
-}
-
-async function loadLibrary(model) {
-  const scope = {}; // BokehJS puts itself on `this`
-  new Function(await unpack(model.get("code"))).call(scope);
-  return scope.Bokeh;
-}
-
-function library(model) {
-  const version = model.get("version");
-  if (!shared.libraries.has(version)) {
-    shared.libraries.set(version, loadLibrary(model));
-  }
-  return shared.libraries.get(version);
-}
-
-function resolve(manager, reference) {
-  return manager.get_model(reference.slice("IPY_MODEL_".length));
-}
-
 /** One copy of the document, with at most one pane for each of its roots. */
 class Seat {
   client = crypto.getRandomValues(new Uint32Array(2)).join("-");
@@ -49,7 +8,7 @@ class Seat {
   names = "[]"; // the selection both sides know of, as JSON
   sequence = 0; // of selections made here
   telling = false;
-  zoom = { timer: null, asked: false, again: false };
+  zoom = { timer: null, figure: null, asked: false, again: false };
 
   constructor(hub) {
     this.hub = hub;
@@ -124,6 +83,7 @@ class Seat {
     for (const pane of this.panes.values()) pane.dataset.modvizState = "drawing";
     this.views = await this.bokeh.embed.add_document_standalone(document, this.wings, elements);
     if (this.document !== document) return;
+    this.colour();
     for (const pane of this.panes.values()) pane.dataset.modvizState = "drawn";
   }
 
@@ -139,14 +99,22 @@ class Seat {
     }
   }
 
+  /** Take on the notebook's theme, light or dark. */
+  colour() {
+    const source = this.document?.get_model_by_name(THEME);
+    const json = JSON.stringify(isDark() ? "dark" : "light");
+    if (source != null && columns(source).json[0] !== json) {
+      source.setv({ data: { json: [json] } }, { sync: false });
+    }
+  }
+
   source() {
     return this.document?.get_model_by_name(SELECTION);
   }
 
   selection() {
-    const data = this.source()?.data ?? {};
-    const names = data instanceof Map ? data.get("name") : data.name;
-    return [...(names ?? [])];
+    const source = this.source();
+    return source == null ? [] : [...columns(source).name];
   }
 
   changed(event) {
@@ -154,11 +122,15 @@ class Seat {
     const { model, attr } = event;
     if (model?.name === SELECTION && attr === "data") {
       this.tellSelection();
+    } else if (model?.name === VIEW && attr === "data") {
+      this.send({ kind: "view", json: columns(model).json[0] });
+    } else if (model?.name === COMMAND && attr === "data") {
+      this.send({ kind: "command", ...JSON.parse(columns(model).json[0]) });
     } else if (attr === "start" || attr === "end") {
-      const figure = this.document.get_model_by_name(ADJACENCY);
-      if (figure != null && (model === figure.x_range || model === figure.y_range)) {
-        this.zoomed();
-      }
+      const figure = MATRICES.map((name) => this.document.get_model_by_name(name)).find(
+        (matrix) => matrix != null && (model === matrix.x_range || model === matrix.y_range),
+      );
+      if (figure != null) this.zoomed(figure.name);
     }
   }
 
@@ -182,7 +154,8 @@ class Seat {
     this.source()?.setv({ data: { name: names } }, { sync: false });
   }
 
-  zoomed() {
+  zoomed(name) {
+    this.zoom.figure = name;
     clearTimeout(this.zoom.timer);
     this.zoom.timer = setTimeout(() => this.tellZoom(), ZOOM_PAUSE);
   }
@@ -193,11 +166,11 @@ class Seat {
       this.zoom.again = true;
       return;
     }
-    const figure = this.document?.get_model_by_name(ADJACENCY);
+    const figure = this.document?.get_model_by_name(this.zoom.figure);
     if (figure == null) return;
     const { x_range: x, y_range: y } = figure;
     this.zoom.asked = true;
-    this.send({ kind: "zoom", range: [x.start, x.end, y.start, y.end] });
+    this.send({ kind: "zoom", figure: figure.name, range: [x.start, x.end, y.start, y.end] });
   }
 
   answeredZoom() {
@@ -235,71 +208,3 @@ class Seat {
     }
   }
 }
-
-/** All seats of one document of the kernel on this page. */
-class Hub {
-  seats = [];
-
-  constructor(model, manager) {
-    this.model = model;
-    this.library = resolve(manager, model.get("bokeh")).then(library);
-    this.receive = (message, views) => {
-      const buffers = new Map(
-        (message.buffers ?? []).map((id, i) => {
-          const { buffer, byteOffset, byteLength } = views[i];
-          return [id, buffer.slice(byteOffset, byteOffset + byteLength)];
-        }),
-      );
-      for (const seat of [...this.seats]) seat.receive(message, buffers);
-    };
-    model.on("msg:custom", this.receive);
-  }
-
-  attach(root, element) {
-    let seat = this.seats.find((taken) => !taken.panes.has(root));
-    if (seat == null) {
-      seat = new Seat(this);
-      this.seats.push(seat);
-      this.library.catch((error) => seat.fail(error));
-    }
-    seat.attach(root, element);
-    if (seat.views != null) element.dataset.modvizState = "drawn";
-    return () => {
-      seat.detach(root);
-      if (seat.panes.size === 0) {
-        this.seats.splice(this.seats.indexOf(seat), 1);
-        seat.close();
-      }
-    };
-  }
-}
-
-async function render({ model, el }) {
-  el.classList.add("modviz-pane");
-  el.dataset.modvizState = "waiting";
-  const announce = document.createElement("div");
-  announce.className = "modviz-announce";
-  announce.setAttribute("role", "status");
-  announce.setAttribute("aria-live", "polite");
-  const tell = () => {
-    const text = model.get("announcement");
-    announce.textContent = text;
-    announce.hidden = text === "";
-  };
-  tell();
-  model.on("change:announcement", tell);
-  el.append(announce);
-
-  const manager = model.widget_manager;
-  const kernelDocument = await resolve(manager, model.get("document"));
-  if (!shared.hubs.has(kernelDocument)) {
-    shared.hubs.set(kernelDocument, new Hub(kernelDocument, manager));
-  }
-  const detach = shared.hubs.get(kernelDocument).attach(model.get("root"), el);
-  return () => {
-    model.off("change:announcement", tell);
-    detach();
-  };
-}
-
-export default { render };

@@ -1,0 +1,1 @@
+"""What the command line does; each command is a function that returns an exit status."""

@@ -1,0 +1,94 @@
+// ipywidgets labels its inputs and selects, but not the handles of sliders, their readouts, groups
+// of toggle buttons and progress bars. This gives them names, roles and states.
+
+function set(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+function label(widget) {
+  return widget.querySelector(":scope > .widget-label")?.textContent.trim() ?? "";
+}
+
+function nameSlider(slider) {
+  const name = label(slider);
+  const help = slider.querySelector(":scope > .widget-label")?.title;
+  const handles = [...slider.querySelectorAll(".noUi-handle")];
+  const readout = slider.querySelector(":scope > .widget-readout");
+  const values = (readout?.textContent ?? "").split("-");
+  handles.forEach((handle, k) => {
+    const which = handles.length > 1 ? [", first", ", last"][k] : "";
+    set(handle, "aria-label", name + which);
+    if (help) set(handle, "aria-description", help);
+    const value = (handles.length > 1 ? values[k] : values[0])?.trim();
+    if (value) set(handle, "aria-valuetext", value);
+  });
+  if (readout?.isContentEditable) {
+    set(readout, "role", "textbox");
+    set(readout, "aria-label", `${name}, as text`);
+  }
+}
+
+function nameToggles(group) {
+  set(group, "role", "group");
+  set(group, "aria-label", label(group));
+  for (const button of group.querySelectorAll("button")) {
+    set(button, "aria-pressed", String(button.classList.contains("mod-active")));
+  }
+}
+
+function nameProgress(widget) {
+  const bar = widget.querySelector(".progress-bar");
+  const track = bar?.parentElement;
+  if (track == null) return;
+  const part = Math.round(parseFloat(bar.style.width) || 0);
+  set(track, "role", "progressbar");
+  set(track, "aria-label", "How far the work is");
+  set(track, "aria-valuemin", "0");
+  set(track, "aria-valuemax", "100");
+  set(track, "aria-valuenow", String(part));
+}
+
+function nameAll(left) {
+  set(left, "role", "region");
+  set(left, "aria-label", "Controls and evidence");
+  left.querySelectorAll(".widget-slider").forEach(nameSlider);
+  left.querySelectorAll(".widget-toggle-buttons").forEach(nameToggles);
+  left.querySelectorAll(".widget-hprogress, .widget-progress").forEach(nameProgress);
+}
+
+function render({ el }) {
+  let named = null; // watches the controls
+  let asked = 0;
+  const controls = () => el.closest(".modviz-explorer")?.querySelector(".modviz-left");
+  const start = () => {
+    const left = controls();
+    if (left == null) return;
+    waiting.disconnect();
+    const name = () => {
+      asked = 0;
+      nameAll(left);
+    };
+    named = new MutationObserver(() => {
+      asked ||= requestAnimationFrame(name);
+    });
+    named.observe(left, {
+      subtree: true,
+      childList: true,
+      characterData: true,
+      attributes: true,
+      attributeFilter: ["class", "style", "contenteditable"],
+    });
+    name();
+  };
+  // the parts of an explorer come into the page one after the other
+  const waiting = new MutationObserver(start);
+  waiting.observe(document.body, { subtree: true, childList: true });
+  start();
+  return () => {
+    waiting.disconnect();
+    named?.disconnect();
+    cancelAnimationFrame(asked);
+  };
+}
+
+export default { render };
