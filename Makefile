@@ -7,7 +7,7 @@ RUN := $(VENV)/.modviz-run
 DEV := $(VENV)/.modviz-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint lab fetch networks table study bench bench-full limits shots clean
+.PHONY: help demo serve test lint lab fetch networks table study bench bench-full limits browser-10 page shots clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -52,6 +52,12 @@ bench-full: $(DEV) ## the same with VGG-16, ResNet-20, ResNet-50, shuffles, adap
 limits: $(DEV) ## the work no exact method avoids, the machine's rates, and where each stage's time goes
 	$(BIN)/python -m benchmarks.limits
 	$(BIN)/python -m benchmarks.profiles
+
+browser-10: $(DEV) ## the browser tests ten times in a row
+	$(BIN)/python -m tests.browser.stress 10
+
+page: $(DEV) ## how quick and how light the page is
+	$(BIN)/python -m benchmarks.page
 
 shots: $(DEV) ## take pictures of the explorer in every state into docs/pictures
 	$(BIN)/python -m pytest -m shots tests/browser/test_shots.py

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 import modviz
 from benchmarks import browser as probe
 from benchmarks import networks
-from benchmarks.sizes import vgg_sized
+from benchmarks.sizes import mlp_sized, vgg_sized
 from benchmarks.timing import machine
 from tests.browser.drivers import CHROMIUM, PATIENCE, Notebook, Window, write_notebook
 from tests.browser.linked import PANELS, Panels
@@ -45,7 +45,7 @@ ASKED = {
     "Run, VGG": "8 s",
     "bytes": "4 MB",
     "memory": "300 MB",
-    "report, MB": "6 MB",
+    "report, MLP": "6 MB",
     "report, to open": "3 s",
 }
 
@@ -166,9 +166,10 @@ def main() -> None:
 def parts(browser: Browser, server: Server) -> dict[str, Callable[[], Iterator[Line]]]:
     """Everything that is measured, by name."""
 
-    def large() -> Iterator[Line]:
-        vgg_sized().save(server.folder / "large.modviz")
-        yield from of_showing(browser, server, "4,224 units, 208 subclusters", "large.modviz")
+    def shown() -> Iterator[Line]:
+        for name, made in (("MLP", mlp_sized), ("VGG-16", vgg_sized)):
+            made().save(server.folder / f"{name}.modviz")
+            yield from of_showing(browser, server, f"{name} in size", f"{name}.modviz")
 
     def running() -> Iterator[Line]:
         for name, cell in RUNS.items():
@@ -178,9 +179,9 @@ def parts(browser: Browser, server: Server) -> dict[str, Callable[[], Iterator[L
         model, data = networks.trained("mlp")
         analysis = modviz.analyze(model, data, n_clusters=16, progress=False)
         yield from of_report(browser, "MLP 4x256 on Fashion-MNIST", analysis, server.folder)
-        yield from of_report(browser, "4,224 units, 208 subclusters", vgg_sized(), server.folder)
+        yield from of_report(browser, "VGG-16 in size", vgg_sized(), server.folder)
 
-    return {"show": large, "run": running, "report": reports}
+    return {"show": shown, "run": running, "report": reports}
 
 
 def show(name: str, measured: str, more: str) -> None:

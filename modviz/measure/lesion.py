@@ -151,8 +151,12 @@ def results_of(
 
 
 def cut_to(results: LesionResults, n_controls: int) -> LesionResults:
-    """Results with the first `n_controls` controls of every subcluster, or as many as all have."""
-    n = min(n_controls, results.common_draws or results.controls.shape[1])
+    """Results with the first `n_controls` controls of every subcluster, or as many as all have.
+
+    As many as they have now, which may be more than before some were given more.
+    """
+    drawn = results.draws[results.measured]
+    n = min(n_controls, int(drawn.min(initial=results.controls.shape[1])))
     if n == results.controls.shape[1] and results.rounds is None:
         return results
     return replace(results, controls=results.controls[:, :n].copy(), rounds=None)

@@ -76,6 +76,7 @@ def draw(facts: Facts | None, below: int) -> Drawing:
     flat: Marks = []
     upright: Marks = []
     notes: Marks = []
+    names: Marks = []
     hits: Marks = []
     if facts is not None and rows and facts.class_names:
         classes = shown(facts)
@@ -84,6 +85,7 @@ def draw(facts: Facts | None, below: int) -> Drawing:
         for place, i in enumerate(rows):
             top = lesions.TOP + style.ROW * place
             hits.append((0, top, style.RIGHT, top + style.ROW, facts.names[i], ""))
+            names.append((-8, top + style.ROW / 2, facts.names[i], style.TEXT, facts.names[i]))
             for column, c in enumerate(classes):
                 points = float(facts.class_change[i, c]) if facts.measured[i] else np.nan
                 fill = style.BAND if np.isnan(points) else color(points)
@@ -127,6 +129,8 @@ def draw(facts: Facts | None, below: int) -> Drawing:
             "figures": drawing.labels(figures, "ink", "of", text_color="ink", text_align="center"),
             "flat": drawing.labels(flat, "of", text_align="center"),
             "upright": drawing.labels(upright, "of", text_align="right", angle=np.pi / 2),
+            # left of the drawing: in view only where the rows of the lesions are not beside it
+            "names": drawing.labels(names, "ink", "of", text_color="ink", text_align="right"),
             "notes": drawing.labels(notes, "of", text_align="center"),
             "hits": drawing.hits(hits, moving=True),
         },

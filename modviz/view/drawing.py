@@ -82,7 +82,7 @@ class Drawing:
 
 
 OUTLINE: Final = {"line_color": style.SELECTED, "line_width": 1.6, "line_alpha": 1.0}
-STRIPE: Final = {"fill_color": style.BAND, "fill_alpha": 1.0}
+STRIPE: Final = {"fill_color": style.SELECTED, "fill_alpha": 0.09}
 
 
 def rectangles(rows: Sequence[Sequence[Any]], *names: str, **style_: Any) -> Layer:

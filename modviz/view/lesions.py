@@ -36,10 +36,11 @@ def head(facts: Facts) -> str:
     if facts.analysis.lesions is None:
         return style.header("Lesions", escape(facts.waiting("lesions")), one_line=True)
     n = facts.n_controls
+    same = not facts.adaptive and np.unique(facts.draws[facts.measured]).size <= 1
     return style.header(
         "Lesions",
         f"grey: {facts.sets} of equal size"
-        f"<span class='dot full'></span>worse than all{'' if facts.adaptive else f' {n}'}"
+        f"<span class='dot full'></span>worse than all{f' {n}' if same else ''}"
         "<span class='dot'></span>within their range",
         one_line=True,
     )

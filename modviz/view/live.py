@@ -9,7 +9,7 @@ the live models: selections, links and the browser's view stay as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import holoviews as hv
 import numpy as np
@@ -21,6 +21,10 @@ from modviz.view import style
 from modviz.view.drawing import GEOMETRY, Columns, Drawing, Layer
 
 hv.renderer("bokeh")
+
+#: Pixels at the left and at the top where nothing is drawn: when Bokeh paints anew, it wipes the
+#: outermost ones by half, and marks that have gone would stay there as ghosts.
+EDGE: Final = 1
 
 
 def _element(layer: Layer) -> Any:
@@ -91,7 +95,8 @@ class LiveFigure:
             self.staged.append((renderer.data_source, layer.fixed))
         glyph = renderer.glyph
         glyph.update(**{place: place for place in GEOMETRY[layer.kind]}, **layer.style)
-        renderer.level = "glyph"
+        # marks of a selection are painted on a canvas of their own: a click paints only that
+        renderer.level = "glyph" if layer.selected is None else "overlay"
         renderer.selection_glyph = renderer.nonselection_glyph = None
         if layer.selected is not None:
             renderer.selection_glyph = glyph.clone(**layer.selected)
@@ -111,9 +116,9 @@ class LiveFigure:
             grid.visible = False
         figure.update(
             title=None,
-            min_border_left=0,
+            min_border_left=EDGE,
             min_border_right=0,
-            min_border_top=0,
+            min_border_top=EDGE,
             min_border_bottom=0,
             margin=0,
             outline_line_color=None,
@@ -125,7 +130,7 @@ class LiveFigure:
     def _measure(self, drawing: Drawing) -> None:
         figure = self.figure
         figure.update(width=drawing.width, height=drawing.height)
-        figure.update(frame_width=drawing.width, frame_height=drawing.height)
+        figure.update(frame_width=drawing.width - EDGE, frame_height=drawing.height - EDGE)
         for live, (start, end) in (
             (figure.x_range, drawing.x_range),
             (figure.y_range, drawing.y_range),

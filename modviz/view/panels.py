@@ -27,7 +27,7 @@ from modviz.view import (
 from modviz.view.drawing import Drawing
 from modviz.view.facts import Facts
 from modviz.view.linking import Linking
-from modviz.view.live import LiveFigure
+from modviz.view.live import EDGE, LiveFigure
 from modviz.view.matrix_panel import MatrixPanel
 from modviz.view.order import Sorted
 from modviz.view.sheets import KINDS, Sheet, sheet_of
@@ -36,6 +36,8 @@ from modviz.view.sheets import KINDS, Sheet, sheet_of
 _TWO: Final = 850
 _FOUR: Final = 1860
 _WIDEST: Final = 2540
+#: Pixels for the names of the rows of the class map where it stands alone.
+_NAMES: Final = 40
 
 #: Below each panel: what it shows in words, and the same as a table.
 _TWINS: Final[dict[str, tuple[Callable[[Facts], str], Callable[[Facts], str]]]] = {
@@ -192,6 +194,8 @@ class Panels:
                 "TWO": _TWO,
                 "FOUR": _FOUR,
                 "WIDEST": _WIDEST,
+                "NAMES": _NAMES,
+                "EDGE": EDGE,
             },
             **theme.models([live for _, live in every], [panel.mapper for panel in self._matrices]),
         }

@@ -13,7 +13,7 @@ _WIDGETS = "bokeh-widgets.min.js"
 #: The file may not load anything from anywhere.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; font-src data:"
+    "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
 
 

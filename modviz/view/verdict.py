@@ -72,7 +72,8 @@ def verdict(facts: Facts, i: int) -> Verdict:
             f"Worse than all {n} random sets, but p cannot fall below {style.p_text(p, n)} with "
             f"{style.plural(n, 'control')}, and {among} that leaves q at {style.q_text(q)}. "
             f"It would take at least {needed} controls to decide.",
-            (_round(_enough(tests, 1)), _round(needed)),
+            # for all: nobody can be left with fewer than were drawn for one before
+            (_round(_enough(tests, 1)), max(_round(needed), int(facts.draws.max()))),
         )
     words = (
         f"No evidence that this is a module that the network needs: {as_bad} of {n} random sets "

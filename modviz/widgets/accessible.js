@@ -56,6 +56,21 @@ function nameAll(left) {
   left.querySelectorAll(".widget-hprogress, .widget-progress").forEach(nameProgress);
 }
 
+/** A button that is switched off, as Run is by a press, drops the focus. What says how far the work is
+ * takes it, next to Cancel, and gives it back at the end. */
+function keepFocus(left, focus) {
+  const { last, stand } = focus;
+  if (last == null || !last.isConnected) return;
+  if (document.activeElement !== document.body && document.activeElement !== stand) return;
+  if (!last.disabled) {
+    last.focus({ preventScroll: true });
+  } else if (stand == null) {
+    focus.stand = left.querySelector(".modviz-run");
+    focus.stand.tabIndex = -1;
+    focus.stand.focus({ preventScroll: true });
+  }
+}
+
 function render({ el }) {
   let named = null; // watches the controls
   let asked = 0;
@@ -64,9 +79,17 @@ function render({ el }) {
     const left = controls();
     if (left == null) return;
     waiting.disconnect();
+    const focus = { last: null, stand: null }; // where it was; what has it meanwhile
+    left.addEventListener("focusin", ({ target }) => {
+      if (target !== focus.stand) Object.assign(focus, { last: target, stand: null });
+    });
+    left.addEventListener("focusout", ({ target }) => {
+      if (!target.disabled) focus.last = focus.stand = null; // went away by itself
+    });
     const name = () => {
       asked = 0;
       nameAll(left);
+      keepFocus(left, focus);
     };
     named = new MutationObserver(() => {
       asked ||= requestAnimationFrame(name);
@@ -76,7 +99,7 @@ function render({ el }) {
       childList: true,
       characterData: true,
       attributes: true,
-      attributeFilter: ["class", "style", "contenteditable"],
+      attributeFilter: ["class", "style", "contenteditable", "disabled"],
     });
     name();
   };

@@ -39,6 +39,10 @@ Select = Callable[[tuple[str, ...]], Sequence[str]]
 Zoom = Callable[[float, float, float, float], None]
 Command = Callable[[str, dict[str, Any]], None]
 
+#: One for all documents: who observes one explorer may write to another, whose worker may be doing
+#: the same the other way round; with a lock each they would wait for each other for ever.
+_LOCK = threading.RLock()
+
 _SCRIPTS = ("bokeh.min.js", "bokeh-widgets.min.js")  # HTML blocks live in the second
 
 
@@ -83,7 +87,7 @@ class LiveDocument(ipywidgets.Widget):  # type: ignore[misc]
     ----------
     lock : RLock
         Whoever changes the document holds it: callbacks come from sub-shell threads, results from
-        a worker thread. `changes` takes it.
+        a worker thread. `changes` takes it. All documents share it.
     """
 
     bokeh = traitlets.Instance(BokehJS, help="The library that draws it.").tag(
@@ -100,7 +104,7 @@ class LiveDocument(ipywidgets.Widget):  # type: ignore[misc]
         on_command: Command | None = None,
     ) -> None:
         self.document = document
-        self.lock = threading.RLock()
+        self.lock = _LOCK
         self._on_select, self._on_zoom, self._on_error = on_select, on_zoom, on_error
         self._on_command = on_command
         self._clients: set[str] = set()

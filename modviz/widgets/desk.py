@@ -79,6 +79,8 @@ class Desk:
         right.add_class("modviz-right")
         body = ipywidgets.HBox([left, right])
         body.add_class("modviz-body")
+        if subject is None:
+            body.add_class("modviz-saved")
         style = ipywidgets.HTML(f"<style>{_STYLE}</style>")
         style.add_class("modviz-style")
         self.children = (style, Accessible(), body)

@@ -49,6 +49,7 @@ class RunBar:
         shown(self.section, visible=True)
         self.run.disabled, self.cancel.disabled = True, False
         self.bar.bar_style, self.bar.value = "", 0.0
+        self.cost.value = ""  # the time left says more
         self.say(words)
 
     def stopping(self) -> None:

@@ -123,16 +123,17 @@ class Shown:
 
     def draw(self, analysis: Analysis) -> None:
         """The explorer has another analysis: draw it; the selection stays as far as it can."""
+        if self._writer is None:
+            self.recipe = Recipe.of(analysis)
         with _DRAWING:
-            if self._writer is None:
-                self.recipe = Recipe.of(analysis)
             self.page.update(analysis)
-            graph, pairs = analysis.partition.graph, self._traits.interactions
-            if self._choice_of is not None and not same_graph(self._choice_of[0], graph):
-                self.keep_choice(None)
-            if pairs is not None and not same_partition(pairs.partition, analysis.partition):
-                self.keep_pairs(None)
-            self._traits.selected = keys_of(self.page.selected, analysis)
+        # traits only now: who observes them may want another explorer, whose worker may be drawing
+        graph, pairs = analysis.partition.graph, self._traits.interactions
+        if self._choice_of is not None and not same_graph(self._choice_of[0], graph):
+            self.keep_choice(None)
+        if pairs is not None and not same_partition(pairs.partition, analysis.partition):
+            self.keep_pairs(None)
+        self._traits.selected = keys_of(self.page.selected, analysis)
 
     # ---------------------------------------------------------------- the selection
 
@@ -153,15 +154,17 @@ class Shown:
         self, choice: ClusterChoice | None, of: tuple[NeuronGraph, int] | None = None
     ) -> None:
         """Show what was found about the number of clusters of a graph, with some seed."""
-        with self.changes(), _DRAWING:
+        with self.changes():
             self._choice_of = of
-            self.page.show_choice(choice)
+            with _DRAWING:
+                self.page.show_choice(choice)
             self._traits.set_trait("choice", choice)
 
     def keep_pairs(self, pairs: Interactions | None) -> None:
         """Show what was found about pairs of subclusters."""
-        with self.changes(), _DRAWING:
-            self.page.show_interactions(pairs)
+        with self.changes():
+            with _DRAWING:
+                self.page.show_interactions(pairs)
             self._traits.set_trait("interactions", pairs)
 
     def beyond(self) -> Beyond:

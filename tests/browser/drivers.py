@@ -181,6 +181,10 @@ class Notebook(View):
         """What an expression of things that JSON knows is in the kernel."""
         return self.python(f"import json\nprint(json.dumps({expression}))")
 
+    def settled(self, explorer: str = "explorer") -> None:
+        """Wait until the page has all that an explorer sent: words come before panels."""
+        self.python(f"with {explorer}._live.lock: pass")
+
     def save(self) -> None:
         """Save the notebook, and wait until it is."""
         self.command("docmanager:save")

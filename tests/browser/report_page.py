@@ -5,7 +5,6 @@ Selectors of Playwright see into the open shadow roots in which Bokeh draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from modviz.core.sequential import rule_for
 from modviz.view.facts import Facts
 from modviz.view.report import report
 from tests.browser.drivers import Window
-from tests.browser.linked import CLASSES, GALLERY, LESIONS, MATRIX, Panels
+from tests.browser.linked import CLASSES, GALLERY, LESIONS, Panels
 
 #: Without A1 .. C3 accuracy changes by so many points; random sets by 0 to about -10.
 _CHANGES = (-3.0, -30.0, -1.0, -25.0, -12.0, -7.0, -20.0, -0.5, -9.0)
@@ -213,7 +212,3 @@ def order(analysis: Analysis, sort: str) -> list[str]:
 def written(folder: Path, analysis: Analysis | None = None) -> Path:
     """The report of an analysis."""
     return report(varied() if analysis is None else analysis, folder / "report.html")
-
-
-Open = Callable[..., Window]
-__all__ = ["BESIDE", "CLASSES", "GALLERY", "LESIONS", "MATRIX", "Open", "ReportPage", "varied"]

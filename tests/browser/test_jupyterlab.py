@@ -41,6 +41,7 @@ def test_the_quickstart_from_run_to_linked_panels(
     notebook.says(re.compile("modviz: running"))
     assert notebook.value("1 + 1") == 2  # the kernel is free meanwhile
     notebook.says("modviz: complete · nothing selected")
+    notebook.settled()
     linked = notebook.linked()
 
     # a row of the lesion panel

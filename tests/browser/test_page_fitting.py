@@ -157,6 +157,14 @@ def test_a_window_that_changes_its_width_is_followed(
     shown.panels.wait_for_marks(["C3"])
 
 
+def test_no_heading_is_cut_off_at_standard_width(open_at: Callable[[int], ReportPage]) -> None:
+    shown = open_at(1280)
+    heads = shown.page.locator(".head .say, .head .aside, .head .title")
+    assert heads.count() == 15
+    cut = "(all) => all.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.innerText)"
+    assert heads.evaluate_all(cut) == []
+
+
 @pytest.mark.parametrize("window", [700, 1920, 3840])
 def test_clicks_find_their_marks_at_every_width(
     open_at: Callable[[int], ReportPage], window: int

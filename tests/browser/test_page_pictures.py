@@ -160,6 +160,10 @@ def test_the_button_of_the_card_shows_them_large_and_takes_the_focus_back(
     assert all("image " in words and "drive 1" in words for words in captions[2:])
     widths = [box["width"] for one in large.locator(".pic").all() if (box := one.bounding_box())]
     assert widths == pytest.approx([240] * 2 + [132] * 10)
+    lines = {round(box["y"]) for one in large.locator(".pic").all() if (box := one.bounding_box())}
+    assert len(lines) == 3  # the optimised ones, then twice five real ones, in columns
+    left = {round(box["x"]) for one in large.locator(".tops").all() if (box := one.bounding_box())}
+    assert len(left) == 5
     index = [s.name for s in varied().subclusters].index("A2")
     pictures = list(tops().images[index])  # type: ignore[index]
     assert nearest(on_screen(large.locator(".pic").nth(5)), pictures) == 3

@@ -74,6 +74,10 @@ def test_after_a_click_in_any_panel_keys_step_and_escape_clears(
     keyboard.press("ArrowLeft")
     keyboard.press("ArrowLeft")
     shown.panels.wait_for_marks(["B1"])
+    keyboard.press("ArrowDown")  # a plot has rows
+    shown.panels.wait_for_marks(["A2"])
+    keyboard.press("ArrowUp")
+    shown.panels.wait_for_marks(["B1"])
     keyboard.press("Escape")
     shown.panels.wait_for_marks([])
     expect(shown.page.locator("#card")).to_contain_text("Whole partition")
@@ -128,8 +132,42 @@ def test_buttons_of_a_table_select_and_shift_adds(shown: ReportPage) -> None:
     # every other table says the same, and the plots too
     gallery = opened(shown, "Feature images: a row")
     assert sorted(gallery.locator('button[aria-pressed="true"]').all_inner_texts()) == ["A1", "C2"]
+    table.get_by_role("button", name="C2", exact=True).click(modifiers=["Shift"])
+    shown.panels.wait_for_marks(["A1"])  # once more takes it away
     table.get_by_role("button", name="B3", exact=True).click()
     shown.panels.wait_for_marks(["B3"])
+
+
+def test_a_second_shift_click_in_a_plot_takes_away(shown: ReportPage) -> None:
+    shown.panels.click(shown.panels.place(*LESIONS, name="B1"))
+    shown.page.keyboard.down("Shift")
+    for panel, name, names in (
+        (LESIONS, "C3", ["B1", "C3"]),
+        (GALLERY, "B1", ["C3"]),
+        (GALLERY, "A3", ["C3", "A3"]),
+        (MATRIX, "C3", ["A3"]),
+    ):
+        shown.panels.click(shown.panels.place(*panel, name=name))
+        shown.panels.wait_for_marks(names)
+    shown.page.keyboard.up("Shift")
+    expect(shown.page.locator("dialog")).to_be_hidden()
+
+
+def test_a_button_that_has_done_its_work_keeps_the_focus(shown: ReportPage) -> None:
+    shown.page.locator("select[data-pick]").select_option("C2")
+    clear = shown.act("clear")
+    clear.focus()
+    shown.page.keyboard.press("Enter")
+    shown.panels.wait_for_marks([])
+    expect(clear).to_be_focused()
+    expect(clear).to_have_attribute("aria-disabled", "true")
+    shown.page.keyboard.press("ArrowRight")  # so that keys go on from here
+    shown.panels.wait_for_marks(["B1"])
+    shown.selector("layer").select_option("fc2")
+    shown.act("all").focus()
+    shown.page.keyboard.press("Enter")
+    expect(shown.act("all")).to_be_hidden()
+    expect(shown.selector("show")).to_be_focused()
 
 
 def test_a_whole_cluster_is_a_button_too(shown: ReportPage) -> None:

@@ -135,7 +135,7 @@ def test_nothing_left_is_a_state_like_any_other(shown: ReportPage) -> None:
     shown.selector("layer").select_option("fc1")
     shown.selector("show").select_option("undecided")
     shown.wait_for_rows([])
-    expect(shown.count).to_have_text("0 of 9 subclusters")
+    expect(shown.count).to_have_text("none of 9 subclusters")
     assert shown.rows(CLASSES) == shown.rows(GALLERY) == []
     for y in shown.columns(CLASSES, "cells")["bottom"]:
         assert np.isnan(y)

@@ -47,6 +47,7 @@ def test_a_run_that_is_cancelled_keeps_what_it_has(in_lab: Callable[..., Noteboo
     assert notebook.value("explorer.error") is None
 
     # what is kept can be explored
+    notebook.settled()
     name = linked.names(*LESIONS)[0]
     linked.click(linked.place(*LESIONS, name=name))
     linked.wait_for_marks([name])
@@ -73,8 +74,8 @@ def test_a_run_that_fails_says_so_and_leaves_the_analysis_before_it(
     run = notebook.page.get_by_role("button", name="Run", exact=True)
     run.click()
     notebook.says("modviz: complete · nothing selected")
+    notebook.settled()
     linked = notebook.linked()
-    linked.wait_for_panel(*LESIONS)
     shown = linked.names(*LESIONS)
     notebook.python(f"first, lamp.out, explorer.selected = explorer.analysis, True, [{shown[0]!r}]")
     linked.wait_for_marks(shown[:1])
@@ -91,6 +92,7 @@ def test_a_run_that_fails_says_so_and_leaves_the_analysis_before_it(
     expect(trace).to_be_visible()
     expect(trace).to_contain_text("RuntimeError: the lamp went out")
     assert notebook.value("explorer.analysis is first") is True
+    notebook.settled()
     assert linked.names(*LESIONS) == shown
     linked.wait_for_marks(shown[:1])
 

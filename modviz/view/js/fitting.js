@@ -4,8 +4,8 @@
  * words keep their size. The gallery is not stretched but wrapped anew.
  */
 function fitting(page) {
-  const {root, rows, cells, view, sizes, frames, matrices} = page
-  const {LEFT, RIGHT, GUTTER, STRIP, TABLE, TWO, FOUR, WIDEST} = page.measures
+  const {root, subclusters, rows, cells, view, sizes, frames, matrices} = page
+  const {LEFT, RIGHT, GUTTER, STRIP, TABLE, NAMES, EDGE, TWO, FOUR, WIDEST} = page.measures
   let width = 0
 
   function columns() {
@@ -22,11 +22,30 @@ function fitting(page) {
   }
 
   function resize(figure, w, h) {
-    figure.setv({width: Math.round(w), height: Math.round(h), frame_width: Math.round(w), frame_height: Math.round(h)})
+    const [width, height] = [Math.round(w), Math.round(h)]
+    figure.setv({width, height, frame_width: width - EDGE, frame_height: height - EDGE})
+  }
+
+  /** Bokeh lays out and paints all figures at every size that changes; once is enough. */
+  function atOnce(change) {
+    const top = page.index.get(root)
+    let wanted = false
+    top.invalidate_layout = () => (wanted = true)
+    try {
+      change()
+    } finally {
+      delete top.invalidate_layout // that of its class again
+    }
+    if (wanted) top.invalidate_layout()
   }
 
   function fit() {
-    if (width === 0) return
+    if (width === 0 || page.index.get(root) == null) return
+    atOnce(place)
+    page.arranged?.()
+  }
+
+  function place() {
     const [left, right] = columns()
     page.arrange(width)
     const {heights} = page.read(sizes)
@@ -44,6 +63,9 @@ function fitting(page) {
       row.width = Math.round(STRIP + side)
     }
     resize(frames.clusters.figure, rest, overview)
+    // below the lesions instead of beside them, the class map has names of its own
+    const names = width < TWO ? NAMES : 0
+    frames.classes.figure.x_range.setv({start: (-names * RIGHT) / (right - names), end: RIGHT})
     frames.clusters.figure.x_range.setv({start: 0, end: Math.max(rest, TABLE)})
     for (const key of ["lesions", "classes"]) {
       const h = heights[key] + page.rowsEnd
@@ -56,15 +78,16 @@ function fitting(page) {
     gallery.y_range.setv({start: page.galleryHeight, end: 0})
     page.restage()
     page.spread()
-    page.arranged?.()
   }
-  page.follow("data", [rows, cells, view, sizes], fit)
+  // of subclusters: what rows are sorted and filtered by may change while their places stay
+  page.followAll("data", [subclusters, rows, cells, view, sizes], fit)
 
   let element = page.index.get(root).el.parentElement
   while (getComputedStyle(element).display === "contents") element = element.parentElement
   const measure = () => {
     if (page.index.get(root) == null) { // the document was taken away
       observer.disconnect()
+      page.left()
       return
     }
     const now = Math.floor(element.clientWidth)

@@ -27,12 +27,18 @@ function lightbox(page) {
     close.dataset.close = ""
     close.textContent = "Close"
     head.append(title, close)
-    const pictures = document.createElement("div")
-    pictures.className = "row"
-    pictures.append(...found.map(large))
+    const optimised = found.filter((picture) => "large" in picture.dataset)
+    const real = found.filter((picture) => !("large" in picture.dataset))
     dialog.setAttribute("aria-labelledby", title.id)
-    dialog.replaceChildren(head, pictures)
+    dialog.replaceChildren(head, ...[optimised, real].filter((some) => some.length > 0).map(line))
     dialog.showModal()
+  }
+
+  function line(some) {
+    const element = document.createElement("div")
+    element.className = "row"
+    element.append(...some.map(large))
+    return element
   }
 
   function large(picture) {
@@ -40,7 +46,7 @@ function lightbox(page) {
     const copy = document.createElement("span")
     copy.className = picture.className
     copy.style.cssText = picture.style.cssText
-    copy.style.width = "large" in picture.dataset ? "240px" : "132px"
+    figure.style.width = "large" in picture.dataset ? "240px" : "132px" // a long caption wraps
     copy.setAttribute("role", "img")
     const words = picture.getAttribute("aria-label") ?? ""
     copy.setAttribute("aria-label", words)

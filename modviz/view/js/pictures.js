@@ -16,8 +16,11 @@ function pictures(page) {
     bitmaps.delete(kind)
     if (bytes.length > 0) {
       const blob = new Blob([Uint8Array.from(bytes)], {type: mime})
-      urls.set(kind, URL.createObjectURL(blob))
-      bitmaps.set(kind, await createImageBitmap(blob))
+      const url = URL.createObjectURL(blob)
+      urls.set(kind, url)
+      const bitmap = await createImageBitmap(blob)
+      if (urls.get(kind) !== url) return // a newer sheet has come meanwhile
+      bitmaps.set(kind, bitmap)
     }
     for (const root of roots) {
       const element = page.index.get(root)?.el
@@ -44,7 +47,7 @@ function pictures(page) {
 
   async function fill() {
     const turn = ++latest
-    await Promise.all(pending)
+    await pending
     if (turn !== latest) return // newer pictures came meanwhile
     const {sheet, tile, x, y, dw, dh, of} = tiles.data
     const scale = Math.min(2, Math.max(1, window.devicePixelRatio))
@@ -54,13 +57,17 @@ function pictures(page) {
     gallery.data = {image, x: pick(x), y: pick(y), dw: pick(dw), dh: pick(dh), of: pick(of)}
   }
 
-  let pending = []
-  const every = Object.values(sheets)
-  const refresh = () => {
-    pending = every.map(decode)
+  let pending = Promise.resolve()
+  const refresh = (changed) => {
+    pending = Promise.allSettled([pending, ...changed.map(decode)])
     fill()
   }
-  page.follow("data", every, refresh)
+  const every = Object.values(sheets)
+  page.follow("data", every, (sheet) => refresh([sheet]))
   page.follow("data", [tiles], fill)
-  refresh()
+  page.left = () => {
+    for (const url of urls.values()) URL.revokeObjectURL(url)
+    urls.clear()
+  }
+  refresh(every)
 }

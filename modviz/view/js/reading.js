@@ -35,11 +35,13 @@ function reading(page) {
 
   function clicked(event) {
     const button = event.target.closest("[data-select], [data-act], [data-command]")
-    if (button == null || button.disabled) return
+    if (button == null || button.disabled || button.ariaDisabled === "true") return
     const {select, act, command: name} = button.dataset
     if (select != null) {
       const names = select.split(" ").filter((part) => part !== "")
-      page.select(event.shiftKey ? [...selection.data.name, ...names] : names)
+      const before = event.shiftKey ? [...selection.data.name] : []
+      const again = names.length > 0 && names.every((name) => before.includes(name))
+      page.select(again ? before.filter((name) => !names.includes(name)) : [...before, ...names])
     } else if (act != null) {
       acts[act]()
     } else {
@@ -55,14 +57,21 @@ function reading(page) {
 
   function keyed(event) {
     const at = event.composedPath()[0]
+    const plot = at.matches?.(".bk-events") // which has rows; elsewhere up and down scroll
     if (event.ctrlKey || event.metaKey || event.altKey || at.closest?.("dialog") != null) return
     if (event.key === "Escape" && selection.data.name.length > 0) page.select([])
     else if (at.matches?.("select, input, textarea, [contenteditable]")) return
-    else if (event.key === "ArrowRight") step(1)
-    else if (event.key === "ArrowLeft") step(-1)
+    else if (event.key === "ArrowRight" || (plot && event.key === "ArrowDown")) step(1)
+    else if (event.key === "ArrowLeft" || (plot && event.key === "ArrowUp")) step(-1)
     else return
     event.preventDefault()
     event.stopPropagation()
+  }
+
+  /** A button that has the focus keeps it while it can do nothing: a disabled one would lose it. */
+  page.enable = (button, can) => {
+    button.disabled = !can && !button.matches(":focus")
+    button.ariaDisabled = can ? null : "true"
   }
 
   /** Say in HTML what is selected and shown. */
@@ -97,14 +106,18 @@ function reading(page) {
     const state = page.read(view)
     for (const selector of all("select[data-view]")) selector.value = state[selector.dataset.view]
     const total = page.total()
-    const some = visible.length === total ? `${total} subclusters` : `${visible.length} of ${total} subclusters`
+    const of = total > 0 && visible.length === 0 ? "none" : visible.length
+    const some = visible.length === total ? `${total} subclusters` : `${of} of ${total} subclusters`
     const chosen = names.length > 1 ? `${names.length} selected` : names.length ? `${names[0]} selected` : ""
     for (const count of all("[data-count]")) {
       const text = chosen === "" ? some : `${some}, ${chosen}`
       if (count.textContent !== text) count.textContent = text
     }
-    for (const button of all('[data-act="clear"]')) button.disabled = names.length === 0
-    for (const button of all('[data-act="all"]')) button.hidden = visible.length === total
+    for (const button of all('[data-act="clear"]')) page.enable(button, names.length > 0)
+    for (const button of all('[data-act="all"]')) {
+      if (visible.length === total && button.matches(":focus")) all('[data-view="show"]')[0].focus()
+      button.hidden = visible.length === total
+    }
     describe(names.at(-1))
     for (const ramp of all("[data-ramp]")) {
       const colors = ramp.dataset.ramp.split(",").map(page.recoloured)
@@ -128,7 +141,11 @@ function reading(page) {
   function rendered(div, shadow) {
     for (const fold of shadow.querySelectorAll("details")) fold.open = opened.get(div) ?? false
     mark() // first: a row that moves loses the focus
-    if (focused?.div === div) shadow.querySelector(focused.selector)?.focus({preventScroll: true})
+    if (focused?.div !== div) return
+    const again = shadow.querySelector(focused.selector)
+    const around = page.index.get(div === page.card ? div : page.root).el // if it is gone
+    if (again != null) again.focus({preventScroll: true})
+    else if (globalThis.document.activeElement === globalThis.document.body) around.focus({preventScroll: true})
   }
 
   function remember(div, element) {
@@ -155,6 +172,20 @@ function reading(page) {
     el.tabIndex = 0
     el.setAttribute("role", "region")
     el.setAttribute("aria-label", words)
+  }
+  /** Bokeh's ring around a plot is faint, and no other for those who came by keyboard. */
+  function ring(event) {
+    const at = event.composedPath()[0]
+    if (!at.matches?.(".bk-events")) return
+    const {style} = at.getRootNode().host
+    const came = at.matches(":focus-visible")
+    style.setProperty("--highlight-color", "var(--mv-focus, #0969da)")
+    style.setProperty("--outline-style", came ? "solid" : "dotted")
+    style.setProperty("--outline-width", came ? "2px" : "1px")
+  }
+  const strips = page.matrices.flatMap(({matrix, top, side}) => [matrix, top, side])
+  for (const figure of [...Object.values(page.frames).map((frame) => frame.figure), ...strips]) {
+    if (figure != null) page.index.find_one(figure)?.el.addEventListener("focusin", ring)
   }
   lightbox(page)
   page.marked = mark

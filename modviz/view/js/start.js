@@ -17,6 +17,18 @@ const page = {
   follow(property, from, action) {
     for (const model of from) model.properties[property].change.connect(() => action(model))
   },
+  /** The same once for all that a message of the kernel changes, after the last of it. */
+  followAll(property, from, action) {
+    let due = false
+    page.follow(property, from, () => {
+      if (due) return
+      due = true
+      queueMicrotask(() => {
+        due = false
+        action()
+      })
+    })
+  },
   /** The JSON that Python or the browser put into one of the small sources. */
   read: (source) => JSON.parse(source.data.json[0]),
 }

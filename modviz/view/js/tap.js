@@ -10,7 +10,9 @@ for (let k = 0; k < name.length; k++) {
 }
 const before = [...selection.data.name]
 const adding = modifiers != null && modifiers.shift
-const names = [...new Set(adding ? [...before, ...found] : found)]
+const again = found.length > 0 && found.every((one) => before.includes(one)) // shift takes it away
+const others = before.filter((one) => !again || !found.includes(one))
+const names = [...new Set(adding ? [...others, ...(again ? [] : found)] : found)]
 const same = names.join(" ") === before.join(" ")
 if (!same) selection.data = {name: names}
 if (enlarges && found.length > 0 && !adding && same) {

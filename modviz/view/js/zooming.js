@@ -49,7 +49,7 @@ function zooming(page) {
     const able = {whole: part, "zoom-out": part, "zoom-selection": selection.data.name.length > 0}
     for (const [act, can] of Object.entries(able)) {
       const button = shadow.querySelector(`[data-act="${act}"]`)
-      if (button != null) button.disabled = !can
+      if (button != null) page.enable(button, can)
     }
   }
   for (const {matrix} of matrices) {

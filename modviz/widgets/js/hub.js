@@ -13,8 +13,14 @@ class Hub {
       });
     };
     model.on("msg:custom", this.receive);
-    const themes = new MutationObserver(() => this.seats.forEach((seat) => seat.colour()));
-    themes.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-light"] });
+    this.themes = new MutationObserver(() => this.seats.forEach((seat) => seat.colour()));
+  }
+
+  /** Follow the page's theme, as long as anything is shown. */
+  watch() {
+    this.themes.disconnect();
+    if (this.seats.length === 0) return;
+    this.themes.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-light"] });
   }
 
   async pass(message, views) {
@@ -22,6 +28,8 @@ class Hub {
     const json = message.json ?? new TextDecoder().decode(parts.shift());
     const buffers = new Map((message.buffers ?? []).map((id, i) => [id, parts[i]]));
     for (const seat of [...this.seats]) seat.receive({ ...message, json }, buffers);
+    // BokehJS takes new data in steps; fewer rows that come in between would not fit to the rest
+    await new Promise((done) => setTimeout(done));
   }
 
   attach(root, element) {
@@ -29,6 +37,7 @@ class Hub {
     if (seat == null) {
       seat = new Seat(this);
       this.seats.push(seat);
+      this.watch();
       this.library.catch((error) => seat.fail(error));
     }
     seat.attach(root, element);
@@ -37,6 +46,7 @@ class Hub {
       seat.detach(root);
       if (seat.panes.size === 0) {
         this.seats.splice(this.seats.indexOf(seat), 1);
+        this.watch();
         seat.close();
       }
     };

@@ -81,8 +81,12 @@ class Seat {
     document.on_change((event) => this.changed(event));
     const elements = document.roots().map((root) => this.host(root.name));
     for (const pane of this.panes.values()) pane.dataset.modvizState = "drawing";
-    this.views = await this.bokeh.embed.add_document_standalone(document, this.wings, elements);
-    if (this.document !== document) return;
+    const views = await this.bokeh.embed.add_document_standalone(document, this.wings, elements);
+    if (this.document !== document) {
+      views.clear(); // a newer one has come meanwhile
+      return;
+    }
+    this.views = views;
     this.colour();
     for (const pane of this.panes.values()) pane.dataset.modvizState = "drawn";
   }
