@@ -65,13 +65,9 @@ class Desk:
         left = ipywidgets.VBox(
             [
                 group(self.heading.block, *choices),
-                group(
-                    self.bar.section,
-                    self.problem.block,
-                    self.further.section,
-                    self.files.section,
-                ),
+                group(self.bar.section, self.problem.block),
                 self.card,
+                group(self.further.section, self.files.section),
             ]
         )
         left.add_class("modviz-left")

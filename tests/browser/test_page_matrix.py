@@ -50,16 +50,19 @@ def able(shown: ReportPage) -> dict[str, bool]:
     }
 
 
-def wait_for(shown: ReportPage, x: list[float], order: str = "cluster") -> None:
-    """Wait until a matrix shows these columns, and the same rows."""
+def wait_for(
+    shown: ReportPage, rows: list[float], order: str = "cluster", *, across: bool = False
+) -> None:
+    """Wait until a matrix shows these rows, and the same columns or all that lie across."""
     name = BY_LAYER if order == "layer" else BY_CLUSTER
+    columns = [0, 72] if across else rows
     shown.page.wait_for_function(
-        """([name, from, to]) => {
+        """([name, left, right, from, to]) => {
           const {x_range: x, y_range: y} = Bokeh.documents[0].get_model_by_name(name)
           const near = (a, b) => Math.abs(a - b) < 1e-6
-          return near(x.start, from) && near(x.end, to) && near(y.start, to) && near(y.end, from)
+          return near(x.start, left) && near(x.end, right) && near(y.start, to) && near(y.end, from)
         }""",
-        arg=[name, *x],
+        arg=[name, *columns, *rows],
     )
 
 
@@ -89,24 +92,26 @@ def test_buttons_zoom_and_say_when_they_can(shown: ReportPage) -> None:
 def test_zooming_out_at_an_edge_stays_inside(shown: ReportPage) -> None:
     shown.page.locator("select[data-pick]").select_option("A1")  # units 0 .. 9
     shown.act("zoom-selection").click()
-    wait_for(shown, [0, 14])  # with two units of room at both sides, moved inside
+    wait_for(shown, [0, 14], across=True)  # two units of room at both sides, moved inside
     shown.act("zoom-out").click()
-    wait_for(shown, [0, 28])
+    wait_for(shown, [0, 28], across=True)
 
 
 def test_the_selection_can_be_zoomed_to(shown: ReportPage) -> None:
     shown.page.locator("select[data-pick]").select_option("B2")
     assert able(shown)["zoom-selection"] is True
     shown.act("zoom-selection").click()
-    wait_for(shown, [35, 46])  # B2 is 37 .. 43: after the 30 units of A and the 7 of B1
+    wait_for(
+        shown, [35, 46], across=True
+    )  # B2 is 37 .. 43: after the 30 units of A and the 7 of B1
     shown.act("clear").click()
     expect(shown.act("zoom-selection")).to_be_disabled()
-    wait_for(shown, [35, 46])
+    wait_for(shown, [35, 46], across=True)
     twin = shown.page.locator('.twin:has(caption:text("Clusters: a row"))')
     twin.locator("summary").click()
     twin.get_by_role("button", name="B", exact=True).click()
     shown.act("zoom-selection").click()
-    wait_for(shown, [30 - 2.1, 51 + 2.1])  # all of B, with a tenth of it around
+    wait_for(shown, [30 - 2.1, 51 + 2.1], across=True)  # all of B, with a tenth of it around
 
 
 def test_the_other_order_is_another_matrix(shown: ReportPage, artifacts: Path) -> None:
@@ -124,7 +129,9 @@ def test_the_other_order_is_another_matrix(shown: ReportPage, artifacts: Path) -
     assert able(shown)["whole"] is False
     shown.page.locator("select[data-pick]").select_option("B2")
     shown.act("zoom-selection").click()
-    wait_for(shown, [32, 43], "layer")  # 24 units of the first layer, then 10 of A2, then 7
+    wait_for(
+        shown, [32, 43], "layer", across=True
+    )  # 24 units of the first layer, then 10 of A2, then 7
     wait_for(shown, [18, 54])
     shown.page.screenshot(path=artifacts / "page-by-layer.png")
     # what is drawn can be clicked

@@ -51,7 +51,7 @@ def test_the_keyboard_comes_by_in_the_order_of_work(widgets: list[Any]) -> None:
     ]
     places = [
         order.index(name)
-        for name in ("Layers", "Clusters", "Controls per subcluster", "Run", "Save", "card", "page")
+        for name in ("Layers", "Clusters", "Controls per subcluster", "Run", "card", "Save", "page")
     ]
     assert places == sorted(places)
 

@@ -32,7 +32,9 @@ function zooming(page) {
     if (edges.length === 0) return
     const [low, high] = [Math.min(...edges), Math.max(...edges)]
     const room = Math.max(2, 0.1 * (high - low))
-    show([[low - room, high + room], [low - room, high + room]])
+    // all columns: units of one layer have no edges between them, and their square would be blank
+    const {x_range} = current().matrix
+    show([[0, Math.max(x_range.reset_start, x_range.reset_end)], [low - room, high + room]])
   }
 
   /** Which of the buttons can do something now, and which of the two matrices is there. */
