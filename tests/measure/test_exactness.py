@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import modviz
+from modviz.core import machine
 from modviz.core.controls import LayerGroups, draw_controls, layer_groups
 from modviz.measure import answers, kernels, memory, referee, steps
 from modviz.measure.affine import Affine
@@ -201,7 +202,7 @@ def test_batches_fit_the_memory(data):
 def test_the_default_is_a_part_of_what_is_free(tmp_path, monkeypatch):
     here = torch.device("cpu")
     assert memory.LEAST < memory.default_limit(here) <= 2 * 2**30
-    monkeypatch.setattr(memory, "_of_container", lambda: 400)
+    monkeypatch.setattr(machine, "_of_container", lambda: 400)
     assert memory.free_bytes(here) == 400
     assert memory.default_limit(here) == 100
 
