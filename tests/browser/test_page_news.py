@@ -70,7 +70,7 @@ def test_a_filter_lays_the_page_out_once(shown: ReportPage) -> None:
     const view = Bokeh.documents[0].get_model_by_name("modviz-view")
     const state = {...JSON.parse(view.data.json[0]), show: "important"}
     view.data = {json: [JSON.stringify(state)]}
-    return globalThis.layouts
+    return Promise.resolve().then(() => globalThis.layouts) // after what the change has queued
     """
     assert shown.panels.ask(count) == 1
     assert 0 < len(shown.rows()) < len(order(varied(), "effect"))

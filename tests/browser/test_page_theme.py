@@ -140,10 +140,10 @@ def test_in_the_dark_marks_turn_and_clusters_stay(open_in: Callable[[Theme], Rep
 
 def test_glyphs_and_the_ramp_of_the_matrix_turn(open_in: Callable[[Theme], ReportPage]) -> None:
     light, dark = open_in("light"), open_in("dark")
-    assert {style.SELECTED, style.BAND, style.MUTED} <= set(constants(light))
+    assert {style.SELECTED, style.MUTED} <= set(constants(light))
     after = constants(dark)
-    assert {DARK["--mv-selected"], DARK["--mv-band"], DARK["--mv-muted"]} <= set(after)
-    assert not {style.SELECTED, style.BAND, style.MUTED, style.WHITE} & set(after)
+    assert {DARK["--mv-selected"], DARK["--mv-muted"]} <= set(after)
+    assert not {style.SELECTED, style.MUTED, style.WHITE} & set(after)
     ramp = """const [image] = figure.renderers.filter((r) => r.name === "image")
         return [...image.glyph.color_mapper.palette].map((c) =>
           typeof c === "string" ? c : "#" + (c >>> 8).toString(16).padStart(6, "0"))"""

@@ -77,7 +77,6 @@ function fitting(page) {
     gallery.x_range.setv({start: 0, end: width})
     gallery.y_range.setv({start: page.galleryHeight, end: 0})
     page.restage()
-    page.spread()
   }
   // of subclusters: what rows are sorted and filtered by may change while their places stay
   page.followAll("data", [subclusters, rows, cells, view, sizes], fit)

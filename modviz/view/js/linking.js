@@ -43,6 +43,18 @@ function linking(page) {
     if (card.text !== text) card.text = text
   }
 
+  /** Many sources changed, and the marks of the selection set once after the last of them. */
+  page.atOnce = (change) => {
+    const before = busy
+    busy = true
+    try {
+      change()
+    } finally {
+      busy = before
+    }
+    spread()
+  }
+
   page.select = (names) => {
     const before = [...selection.data.name]
     if (names.join(" ") !== before.join(" ")) selection.data = {name: unique(names)}

@@ -28,7 +28,7 @@ function staging(page) {
     live.set(source, source.data)
   }
 
-  page.restage = () => staged.forEach(stage)
+  page.restage = () => page.atOnce(() => staged.forEach(stage))
   for (const entry of staged) {
     page.follow("data", [entry[0]], (source) => {
       if (live.get(source) !== source.data) stage(entry)
