@@ -7,7 +7,7 @@ RUN := $(VENV)/.modviz-run
 DEV := $(VENV)/.modviz-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint lab fetch networks table study bench bench-full limits browser-10 page shots clean
+.PHONY: help demo serve test lint lab fetch networks packaging binder-light table study bench bench-full limits browser-10 kills page shots clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -19,7 +19,7 @@ serve: $(DEV) ## the same network in the live explorer, as a page on this machin
 	$(BIN)/python -m modviz demo --serve
 
 test: lint ## all checks: lint, types, tests, notebooks
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
 
 lint: $(DEV) ## ruff and mypy
@@ -35,6 +35,12 @@ fetch: $(DEV) ## bring real weights and photos for the tests that look at them (
 
 networks: fetch ## the tests of networks, with those that are too many for every run
 	$(BIN)/python -m pytest -m "networks or not networks" tests/networks
+
+packaging: $(DEV) ## install wheel, source archive and Binder's variants in clean environments (10 minutes)
+	$(BIN)/python -m pytest -rP -m "packaging or not packaging" tests/packaging
+
+binder-light: ## make or renew the branch that Binder opens without PyTorch
+	binder/light/branch
 
 table: $(DEV) ## measure all architectures and write README's table
 	$(BIN)/python -m tests.networks.table
@@ -55,6 +61,9 @@ limits: $(DEV) ## the work no exact method avoids, the machine's rates, and wher
 
 browser-10: $(DEV) ## the browser tests ten times in a row
 	$(BIN)/python -m tests.browser.stress 10
+
+kills: $(DEV) ## kill an analysis 200 times and go on from its checkpoint (15 minutes)
+	$(BIN)/python -m tests.resume.kills 200
 
 page: $(DEV) ## how quick and how light the page is
 	$(BIN)/python -m benchmarks.page

@@ -16,7 +16,8 @@ from modviz.core.analysis import Analysis, LesionResults, size_rule
 from modviz.core.controls import LayerGroups, draw_controls, layer_groups
 from modviz.core.sequential import rule_for
 from modviz.measure.adaptive import measure_adaptively
-from modviz.measure.counting import CountCallback, Counts, count_right
+from modviz.measure.counting import CountCallback, count_right
+from modviz.measure.counts import Counts
 from modviz.measure.data import LabelledData
 from modviz.measure.lesion import measure_lesions
 from modviz.measure.network import Network

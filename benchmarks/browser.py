@@ -20,12 +20,12 @@ _WATCH = """
   const document = Bokeh.documents[0]
   const sources = [...document.all_models].filter((model) =>
     model.type === "ColumnDataSource" && ["hits", "columns"].includes(model.name))
-  const shown = sources.map((source) => new Set(source.data.name))
   const selection = () => [...document.get_model_by_name("modviz-selection").data.name]
   const before = selection().join()
-  const marks = () => selection().join() !== before && sources.every((source, i) => {
+  const marks = () => selection().join() !== before && sources.every((source) => {
+    const shown = new Set(source.data.name) // a panel that has turned its page shows others
     const marked = new Set(source.selected.indices.map((k) => source.data.name[k]))
-    const wanted = selection().filter((name) => shown[i].has(name))
+    const wanted = selection().filter((name) => argument.everywhere || shown.has(name))
     return marked.size === wanted.length && wanted.every((name) => marked.has(name))
   })
   const drawn = () => {
@@ -58,7 +58,9 @@ _OPENED = """() => new Promise((done) => {
 })"""
 
 
-def seconds_until(panels: Panels, x: float, y: float, *, marks: bool) -> float:
+def seconds_until(
+    panels: Panels, x: float, y: float, *, marks: bool, everywhere: bool = False
+) -> float:
     """Click at a point; time from the button's release until a frame shows what came of it.
 
     Parameters
@@ -66,9 +68,11 @@ def seconds_until(panels: Panels, x: float, y: float, *, marks: bool) -> float:
     marks : bool
         Whether all panels must mark what the click selected; False = some panel must have
         something to click on.
+    everywhere : bool
+        Whether panels that show it on another of their pages must have turned to that.
     """
     panels.page.evaluate(f"async () => {{ globalThis.modvizTestBokeh = await {panels.bokeh} }}")
-    panels.page.evaluate(_WATCH, {"marks": marks})
+    panels.page.evaluate(_WATCH, {"marks": marks, "everywhere": everywhere})
     panels.page.mouse.click(x, y)
     return float(panels.page.evaluate("() => globalThis.modvizTestTime")) / 1000
 

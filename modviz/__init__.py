@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from modviz.checks.doctor import doctor as doctor
     from modviz.core import statistics as statistics
     from modviz.core.analysis import Analysis as Analysis
-    from modviz.core.bundle import BundleError as BundleError
+    from modviz.core.archive import BundleError as BundleError
     from modviz.core.bundle import load as load
+    from modviz.core.checkpoint import CheckpointError as CheckpointError
     from modviz.core.choice import ClusterChoice as ClusterChoice
     from modviz.core.choosing import choose_n_clusters as choose_n_clusters
     from modviz.core.clusterability import clusterability_test as clusterability_test
@@ -45,7 +46,8 @@ __version__ = "0.1.0"
 #: Where each public name stands; None = the name is the module itself.
 _HOME: dict[str, tuple[str, str | None]] = {
     "Analysis": ("modviz.core.analysis", "Analysis"),
-    "BundleError": ("modviz.core.bundle", "BundleError"),
+    "BundleError": ("modviz.core.archive", "BundleError"),
+    "CheckpointError": ("modviz.core.checkpoint", "CheckpointError"),
     "ClusterChoice": ("modviz.core.choice", "ClusterChoice"),
     "Comparison": ("modviz.core.comparison", "Comparison"),
     "Explorer": ("modviz.widgets.explorer", "Explorer"),

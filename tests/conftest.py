@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,37 @@ settings.load_profile("modviz")
 
 DATA = Path(__file__).parent / "data"
 
+#: Folders whose tests share servers or environments that take long to start: one process each.
+TOGETHER = ("browser", "packaging", "resume")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell `make test`, which has two processes, what has to stay in one of them."""
+    for item in items:
+        if item.path.parent.name in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+
 
 def _missing(reason: str) -> None:
     if os.environ.get("CI") == "true" or os.environ.get("MODVIZ_REQUIRE_ALL") == "1":
         pytest.fail(f"{reason} (required here: CI=true or MODVIZ_REQUIRE_ALL=1)", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    with pytest.MonkeyPatch.context() as patch:  # for the servers and kernels of a session, too
+        patch.setenv("MODVIZ_CHECKPOINTS", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def checkpoints(_checkpoints: Path) -> Iterator[Path]:
+    """Where explorers record their runs: not in the user's cache, and empty before each test."""
+    yield _checkpoints
+    for run in _checkpoints.iterdir():
+        shutil.rmtree(run, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

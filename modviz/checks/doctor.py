@@ -29,6 +29,12 @@ def doctor() -> Checkup:
     Checkup
         Its text, and its output in a notebook, are the findings in words; ``status`` is 1 if
         something will not work, otherwise 0; ``findings`` holds them one by one.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> [finding.subject for finding in modviz.doctor().findings][:2]
+    ['Python', 'Packages']
     """
     found, torch = _packages()
     found += [

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
-from scipy.stats import random_table
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -68,6 +66,8 @@ def match(table: Integers) -> Integers:
     array of int, shape (pairs, 2)
         Matched clusters by number of the first. Clusters that share no unit are not matched.
     """
+    from scipy.optimize import linear_sum_assignment  # here: opening a file does without
+
     rows, columns = linear_sum_assignment(table, maximize=True)
     shared = table[rows, columns] > 0
     return np.stack([rows[shared], columns[shared]], axis=1).astype(np.int64)
@@ -75,6 +75,8 @@ def match(table: Integers) -> Integers:
 
 def matched_units(tables: Integers) -> Integers:
     """Units in matched clusters: what `match` maximises, for tables of shape (n, j, k) -> (n,)."""
+    from scipy.optimize import linear_sum_assignment
+
     total = np.empty(len(tables), dtype=np.int64)
     for place, table in enumerate(tables):
         rows, columns = linear_sum_assignment(table, maximize=True)
@@ -88,6 +90,8 @@ def random_overlaps(table: Integers, n: int, rng: np.random.Generator) -> Intege
     Drawn from the distribution of tables with these row and column sums, which is the one that
     shuffling gives (Patefield, doi:10.2307/2346669), without the shuffling.
     """
+    from scipy.stats import random_table
+
     drawn = random_table(table.sum(axis=1), table.sum(axis=0)).rvs(n, random_state=rng)
     return np.asarray(drawn, dtype=np.int64)
 

@@ -1,233 +1,208 @@
 """An Analysis as one file, and back, without pickle and without torch.
 
-The file is a zip archive: ``analysis.json`` says what is inside, every array is an ``.npy`` member.
-Neither the model nor the data are in it.
+The file is an archive of `modviz.core.archive`: a JSON header that says what is inside, arrays, and
+pictures. Neither the model nor the data are in it. docs/bundle-format.md describes it for others.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import zipfile
+import re
+import warnings
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, fields
-from io import BytesIO
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modviz.core.analysis import Analysis, FeatureResults, LesionResults, TopImages
+from modviz.core.analysis import Analysis
+from modviz.core.archive import Archive, BundleError, in_words, read_archive, write_archive
+from modviz.core.bundle_graph import graph_out
+from modviz.core.bundle_pictures import Written
+from modviz.core.bundle_restore import RATIO, SPARE, VERSION, decoded_bytes, restored
+from modviz.core.bundle_results import (
+    features_out,
+    lesions_out,
+    or_null,
+    support_out,
+    top_images_out,
+)
+from modviz.core.contents import smallest
 from modviz.core.files import replacing
-from modviz.core.graph import Layer, NeuronGraph
-from modviz.core.partition import LayerCut, Partition
-from modviz.core.sequential import SequentialRule
-from modviz.core.support import Support
+
+__all__ = ["FORMAT", "VERSION", "BundleError", "load", "save_bundle"]
 
 FORMAT = "modviz analysis"
-VERSION = 1
-
-#: Numbers of `Support` that may be undefined.
-_INDICES = ("adjusted_rand", "other_adjusted_rand")
-
-#: What reading a damaged or foreign file may raise.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,  # a compression or a zip version that Python does not know
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    OSError,
-    RuntimeError,  # an encrypted member
-)
+#: How each kind of result is written.
+_RESULTS: dict[str, Callable[[Any], Written]] = {
+    "lesions": lesions_out,
+    "features": features_out,
+    "top_images": top_images_out,
+    "support": support_out,
+}
 
 
-class BundleError(ValueError):
-    """A file that is no modviz bundle, is damaged, or was written by a newer modviz."""
+def save_bundle(
+    analysis: Analysis, path: str | os.PathLike[str], *, exact_graph: bool = False
+) -> None:
+    """Write `analysis` to `path`; an existing file is replaced only by a complete one.
 
-
-def save_bundle(analysis: Analysis, path: str | os.PathLike[str]) -> None:
-    """Write `analysis` to `path`; an existing file is replaced only by a complete one."""
-    graph = analysis.partition.graph
-    arrays: dict[str, NDArray[Any]] = {
-        "labels": analysis.partition.labels,
-        "tested": analysis.tested,
+    See `Analysis.save`.
+    """
+    partition, graph = analysis.partition, analysis.partition.graph
+    if exact_graph and not graph.exact:
+        raise ValueError(
+            "exact_graph=True, but the graph of this analysis has rounded weights: it comes from a "
+            "file that was saved without; save the analysis where it was made"
+        )
+    about, arrays = graph_out(graph, exact=exact_graph)
+    arrays |= {
+        "partition/labels": smallest(partition.labels),
+        "partition/shares": partition.inside.shares,
+        "tested": np.asarray(analysis.tested, dtype=bool),
     }
-    for (i, j), block in graph.blocks.items():
-        arrays[f"edges/{i}-{j}"] = block
     header: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": ".".join(map(str, VERSION)),
         "model_name": analysis.model_name,
         "status": analysis.status,
         "settings": _settings_out(analysis.settings),
+        "provenance": dict(analysis.provenance),
         "class_names": list(analysis.class_names),
-        "n_clusters": analysis.partition.n_clusters,
-        "edges": graph.edges,
-        "scope": analysis.partition.scope,
-        "cuts": [
-            [cut.n_clusters, None if np.isnan(cut.ncut) else cut.ncut]
-            for cut in analysis.partition.cuts
-        ],
-        "layers": [asdict(layer) for layer in graph.layers],
-        "blocks": [[i, j] for i, j in graph.blocks],
+        "graph": about,
+        "partition": {
+            "n_clusters": partition.n_clusters,
+            "scope": partition.scope,
+            "cuts": [
+                {"n_clusters": cut.n_clusters, "ncut": or_null(cut.ncut)} for cut in partition.cuts
+            ],
+            "inside": {
+                "ncut": or_null(partition.inside.ncut),
+                "kept": or_null(partition.inside.kept),
+                "mixed": or_null(partition.inside.mixed),
+            },
+        },
     }
-    for name in ("lesions", "features", "top_images"):
+    blobs: dict[str, bytes] = {}
+    for name, written in _RESULTS.items():
         result = getattr(analysis, name)
-        header[name] = result is not None
-        for f in fields(result) if result is not None else ():
-            value = getattr(result, f.name)
-            if isinstance(value, np.ndarray):
-                arrays[f"{name}/{f.name}"] = value
-    if analysis.lesions is not None:
-        header["lesions_n_images"] = analysis.lesions.n_images
-        header["lesions_has_change_error"] = analysis.lesions.change_error is not None
-        rule = analysis.lesions.rule
-        header["lesions_near_ties"] = analysis.lesions.near_ties
-        header["lesions_rule"] = None if rule is None else asdict(rule)
-        header["lesions_has_rounds"] = analysis.lesions.rounds is not None
-    if analysis.top_images is not None:
-        header["top_images_n_images"] = analysis.top_images.n_images
-        header["top_images_has_images"] = analysis.top_images.images is not None
-    if analysis.support is not None:
-        header["support"], found = _support_out(analysis.support)
-        arrays |= found
-    with (
-        replacing(path) as file,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
-        archive.writestr("analysis.json", json.dumps(header, indent=1))
-        for name, array in arrays.items():
-            member = BytesIO()
-            np.save(member, array, allow_pickle=False)
-            archive.writestr(f"{name}.npy", member.getvalue())
-
-
-def _settings_out(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings for JSON, which does not know a range of layers from a list of them."""
-    layers = settings.get("layers")
-    return {**settings, "layers": {"range": list(layers)} if isinstance(layers, tuple) else layers}
-
-
-def _settings_in(stored: dict[str, Any]) -> dict[str, Any]:
-    layers = stored.get("layers")
-    return {**stored, "layers": tuple(layers["range"]) if isinstance(layers, dict) else layers}
-
-
-def _support_out(support: Support) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What of it is an array, and the rest; the names are those of the partition."""
-    values = {f.name: getattr(support, f.name) for f in fields(support) if f.name != "names"}
-    arrays = {f"support/{k}": v for k, v in values.items() if isinstance(v, np.ndarray)}
-    # JSON has no NaN
-    rest = {
-        name: None if isinstance(value, float) and np.isnan(value) else value
-        for name, value in values.items()
-        if not isinstance(value, np.ndarray)
-    }
-    return rest, arrays
-
-
-def _rule_in(stored: dict[str, Any] | None) -> SequentialRule | None:
-    if stored is None:
-        return None
-    return SequentialRule(**(stored | {"looks": tuple(stored["looks"])}))
+        header[name] = None
+        if result is not None:
+            header[name], more, pictures = written(result)
+            arrays |= more
+            blobs |= pictures
+    plain = json.loads(json.dumps(header, allow_nan=False, default=_plain))
+    blobs |= _padding(plain, arrays, blobs)
+    # what is written must be readable, so it passes the checks that a foreign file has to pass
+    restored(Archive(deepcopy(plain), arrays, blobs, size=2**40))
+    with replacing(path) as file:
+        write_archive(file, plain, arrays, blobs)
 
 
 def load(path: str | os.PathLike[str]) -> Analysis:
     """Read an analysis that `Analysis.save` wrote. Needs no torch and runs nothing from the file.
 
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    Analysis
+        Its pictures are decoded when somebody looks at them. Its graph has rounded weights
+        (``analysis.partition.graph.exact`` is False) unless it was saved with
+        ``exact_graph=True``; all measurements are as they were saved, to the last bit.
+
     Raises
     ------
+    TypeError
+        If `path` is none.
     FileNotFoundError
-        If there is no such file.
+        If there is no such file; any other OSError of opening it is raised as it is, too.
     BundleError
-        If the file is no modviz bundle, is damaged, or is of a newer version.
+        If the file is no modviz bundle, is damaged, or is of a newer major version.
+
+    Warns
+    -----
+    UserWarning
+        If the file is of a newer minor version: what this modviz does not know is left out.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> analysis = modviz.analyze(
+    ...     planted.model, planted.data, n_clusters=2, features=False, progress=False
+    ... )
+    >>> analysis.save("planted.modviz")
+    >>> loaded = modviz.load("planted.modviz")
+    >>> loaded.table().equals(analysis.table())
+    True
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            header = json.loads(archive.read("analysis.json"))
-            if header.get("format") != FORMAT:
-                raise BundleError(f"{os.fspath(path)!r} is a zip file but no modviz bundle")
-            if header["version"] > VERSION:
-                raise BundleError(
-                    f"{os.fspath(path)!r} has format version {header['version']}; this modviz "
-                    f"reads up to {VERSION}: update modviz-nn"
-                )
-            return _restore(header, archive)
-    except FileNotFoundError:
-        raise
-    except BundleError:
-        raise
-    except _DAMAGE as error:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path is {type(path).__name__}; expected the path of a .modviz file")
+    archive = read_archive(path)
+    version = archive.header.get("version")
+    with in_words(path):
+        _refuse_foreign(archive.header, path)
+        analysis, left_out = restored(archive)
+    if left_out:
+        warnings.warn(
+            f"{os.fspath(path)!r} has format version {version}; this modviz reads "
+            f"{'.'.join(map(str, VERSION))} and leaves out: {', '.join(left_out[:20])}"
+            f"{' and more' if len(left_out) > 20 else ''}. Update modviz-nn to see it",
+            stacklevel=2,
+        )
+    return analysis
+
+
+def _refuse_foreign(header: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Raise an error in words for what is whole, but not a file that this modviz can read."""
+    where, version = os.fspath(path), header.get("version")
+    if header.get("format") != FORMAT:
+        kind = f" (it says {header['format']!r:.100})" if "format" in header else ""
         raise BundleError(
-            f"{os.fspath(path)!r} is no modviz bundle or is damaged ({error}); "
-            "expected a file written by Analysis.save"
-        ) from error
+            f"{where!r} is an archive but no modviz bundle{kind}; expected a file written by "
+            "Analysis.save"
+        )
+    known = version == 1 and not isinstance(version, (bool, float))
+    if not known and not (isinstance(version, str) and re.fullmatch(r"\d{1,4}\.\d{1,4}", version)):
+        if not isinstance(version, int) or version <= VERSION[0]:
+            raise ValueError(f"its format version is {version!r:.100}")
+        version = f"{version}.0"
+    if not known and int(str(version).split(".")[0]) > VERSION[0]:
+        raise BundleError(
+            f"{where!r} has format version {version:.9}; this modviz reads up to {VERSION[0]}.x: "
+            "update modviz-nn"
+        )
 
 
-def _restore(header: dict[str, Any], archive: zipfile.ZipFile) -> Analysis:
-    def array(name: str) -> NDArray[Any]:
-        data = np.load(BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
-        return np.asarray(data)
+def _padding(
+    header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], blobs: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Zeros, where an honest file would be refused as too small for what it decodes to."""
+    lacking = (decoded_bytes(header) - SPARE) // RATIO - sum(map(len, blobs.values()))
+    if lacking > 0:
+        lacking -= sum(len(zlib.compress(array.tobytes(), 1)) for array in arrays.values())
+    return {"padding": bytes(lacking)} if lacking > 0 else {}
 
-    layers = [Layer(**layer) for layer in header["layers"]]
-    blocks = {(i, j): array(f"edges/{i}-{j}") for i, j in header["blocks"]}
-    graph = NeuronGraph(layers, blocks, edges=header["edges"])
-    lesions = features = top_images = None
-    if header["lesions"]:
-        named = {name: array(f"lesions/{name}") for name in ("intact", "lesioned", "controls")}
-        error = array("lesions/change_error") if header["lesions_has_change_error"] else None
-        lesions = LesionResults(
-            **named,
-            n_images=header["lesions_n_images"],
-            change_error=error,
-            # the first files have neither rules nor rounds, and did not count ties
-            rule=_rule_in(header.get("lesions_rule")),
-            near_ties=header.get("lesions_near_ties", 0),
-            rounds=array("lesions/rounds") if header.get("lesions_has_rounds") else None,
-        )
-    if header["features"]:
-        features = FeatureResults(
-            **{f.name: array(f"features/{f.name}") for f in fields(FeatureResults)}
-        )
-    if header.get("top_images"):  # the first files of this version do not know them
-        keys = ("entropy", "entropy_controls", "drives", "numbers", "labels")
-        named = {name: array(f"top_images/{name}") for name in keys}
-        images = array("top_images/images") if header["top_images_has_images"] else None
-        top_images = TopImages(**named, images=images, n_images=header["top_images_n_images"])
-    partition = Partition(
-        array("labels"),
-        header["n_clusters"],
-        graph,
-        # files of the first modviz don't have these: their partitions are global
-        scope=header.get("scope", "global"),
-        cuts=tuple(
-            LayerCut(n, np.nan if ncut is None else ncut) for n, ncut in header.get("cuts", [])
-        ),
-    )
-    support = None
-    if (stored := header.get("support")) is not None:  # nor do they know this
-        support = Support(
-            tuple(s.name for s in partition.subclusters),
-            array("support/stability"),
-            array("support/stability_chance"),
-            array("support/agreement"),
-            array("support/agreement_chance"),
-            **stored | {k: np.nan for k in _INDICES if stored[k] is None},
-        )
-    return Analysis(
-        partition=partition,
-        tested=array("tested"),
-        class_names=tuple(header["class_names"]),
-        lesions=lesions,
-        features=features,
-        top_images=top_images,
-        support=support,
-        status=header["status"],
-        settings=_settings_in(header["settings"]),
-        model_name=header["model_name"],
+
+def _settings_out(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for JSON, which does not know a range of layers from a list of them."""
+    layers = settings.get("layers")
+    if not isinstance(layers, tuple):
+        return dict(settings)
+    return {**settings, "layers": {"range": list(layers)}}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy, as they come in settings."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(
+        f"settings or provenance hold a {type(value).__name__}; expected what JSON has: numbers, "
+        "text, lists and mappings"
     )

@@ -42,6 +42,15 @@ class ClusterChoice:
         The same of graphs with shuffled edges.
     edges : str
         What an edge of the graph means.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> graph = modviz.weight_graph(planted.model, planted.data.images)
+    >>> choice = modviz.choose_n_clusters(graph, [2, 3, 4])
+    >>> choice.suggested
+    2
     """
 
     candidates: Ints

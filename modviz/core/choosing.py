@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,10 @@ from sklearn.metrics import adjusted_rand_score
 
 from modviz.core.choice import ClusterChoice
 from modviz.core.clusterability import shuffle_blocks
-from modviz.core.graph import NeuronGraph
+from modviz.core.graph import NeuronGraph, warn_if_rounded
 from modviz.core.kmeans import kmeans
-from modviz.core.partition import normalized_cut
-from modviz.core.settings import whole_number
+from modviz.core.partition import cut_of, require_graph
+from modviz.core.settings import function_or_none, whole_number
 from modviz.core.spectral import check_n_clusters
 from modviz.core.spectrum import Spectrum, spectrum
 from modviz.core.stability import seeds_of
@@ -81,11 +82,25 @@ def choose_n_clusters(
     -----
     The eigenvectors of a graph are computed once and serve all candidates. K-means starts 10 times
     here, fewer than in `modviz.spectral_partition`, for the graph and for the shuffled ones alike.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> graph = modviz.weight_graph(planted.model, planted.data.images)
+    >>> choice = modviz.choose_n_clusters(graph, [2, 3, 4])
+    >>> choice.suggested
+    2
+    >>> choice.reason.split(":")[0]
+    '2 clusters stand out'
     """
-    if n_shuffles < 2:
-        raise ValueError(f"n_shuffles={n_shuffles}; the null needs at least 2 shuffles")
+    n_shuffles = whole_number("n_shuffles", n_shuffles, 2, "the null needs at least 2 shuffles")
+    seed = whole_number("seed", seed, 0)
+    function_or_none("progress", progress)
     if workers is not None:
         workers = whole_number("workers", workers, 1)
+    require_graph(graph)
+    warn_if_rounded(graph, "the choice of a number of clusters")
     chosen = _checked(candidates, graph)
     starts = seeds_of(seeds)
     most = int(chosen[-1]) + 1
@@ -94,7 +109,7 @@ def choose_n_clusters(
     for i, k in enumerate(chosen):
         labels = [_clustered(graph, own, k, start) for start in starts]
         with one_blas_thread():  # as in the pool: equal cuts must be equal to the last bit
-            ncut[i] = normalized_cut(graph, labels[0])
+            ncut[i] = cut_of(graph, labels[0])
         alive = labels[0] >= 0
         stable[i] = np.mean(
             [adjusted_rand_score(a[alive], b[alive]) for a, b in combinations(labels, 2)]
@@ -106,7 +121,7 @@ def choose_n_clusters(
         shuffled = shuffle_blocks(graph, rng)
         start = int(rng.integers(2**31))
         found = spectrum(shuffled, most)
-        cuts = [normalized_cut(shuffled, _clustered(shuffled, found, k, start)) for k in chosen]
+        cuts = [cut_of(shuffled, _clustered(shuffled, found, k, start)) for k in chosen]
         return _gaps(found, chosen), cuts
 
     done = 0
@@ -133,7 +148,10 @@ def _checked(candidates: Iterable[int] | None, graph: NeuronGraph) -> Ints:
     live = int(graph.live.sum())
     if candidates is None:
         candidates = [k for k in CANDIDATES if k <= max(live, 2)]
-    given = list(candidates)
+    wanted: Any = candidates  # what a user gives need not be what the signature says
+    if not isinstance(wanted, Iterable) or (isinstance(wanted, np.ndarray) and wanted.ndim == 0):
+        raise TypeError(f"candidates={wanted!r}; expected numbers of clusters, say range(2, 9)")
+    given = list(wanted)
     for k in given:
         check_n_clusters(whole_number("a candidate", k, 2), graph)
     if not given:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from modviz.core.graph import NeuronGraph
-from modviz.core.settings import whole_number
+from modviz.core.graph import NeuronGraph, warn_if_rounded
+from modviz.core.partition import cut_of
+from modviz.core.settings import function_or_none, whole_number
 from modviz.core.spectral import Partitioner
 from modviz.core.threads import in_turn, one_blas_thread
 
@@ -98,14 +99,25 @@ def clusterability_test(
     ValueError
         If `n_shuffles` is below 2, `workers` below 1, or a local partition has nothing to cut in
         any layer.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> graph = modviz.weight_graph(planted.model, planted.data.images)
+    >>> test = modviz.clusterability_test(graph, n_clusters=2, n_shuffles=19)
+    >>> bool(test.z < -5), test.p
+    (True, 0.05)
     """
-    if n_shuffles < 2:
-        raise ValueError(f"n_shuffles={n_shuffles}; the null needs at least 2 shuffles")
+    n_shuffles = whole_number("n_shuffles", n_shuffles, 2, "the null needs at least 2 shuffles")
+    seed = whole_number("seed", seed, 0)
+    function_or_none("progress", progress)
     if workers is not None:
         workers = whole_number("workers", workers, 1)
+    warn_if_rounded(graph, "clusterability")
     with one_blas_thread():  # as in the pool: equal cuts must be equal to the last bit
         observed = Partitioner(graph).partition(n_clusters, scope=scope, seed=seed)
-        own = observed.ncut
+        own = observed.ncut if scope == "local" else cut_of(graph, observed.labels)
     if np.isnan(own):
         raise ValueError(
             f"n_clusters={n_clusters} leaves every layer in one cluster, so that scope='local' has "

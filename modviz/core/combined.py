@@ -12,7 +12,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+
+from modviz.core.arrays import real_numbers
+from modviz.core.settings import one_of, whole_number
 
 #: Which direction of a statistic is extreme.
 Tail = Literal["low", "high"]
@@ -55,7 +57,16 @@ def fisher(p: ArrayLike, n_controls: int) -> Combined:
         mean of -ln of the same (1 = what the null gives on average, larger = more evidence). The
         test takes the p-values as independent, which subclusters of one layer are not: see
         `joint_test`.
+
+    Examples
+    --------
+    >>> from modviz import statistics
+    >>> statistics.fisher([0.05, 0.05, 0.05], n_controls=19).p < 0.01
+    True
     """
+    from scipy import stats  # here: it takes a second to load, and opening a file does without
+
+    n_controls = whole_number("n_controls", n_controls, 1)
     shifted = _on_grid(p, n_controls) - 1 / (2 * (n_controls + 1))
     if shifted.size == 0:
         return Combined(p=np.nan, statistic=np.nan, n=0)
@@ -81,22 +92,36 @@ def rank_chi_square(p: ArrayLike, n_controls: int) -> Combined:
     -------
     Combined
         Two-sided in spirit: small where the ranks are uneven in any way.
+
+    Examples
+    --------
+    >>> from modviz import statistics
+    >>> statistics.rank_chi_square([0.25, 0.5, 0.75, 1.0], n_controls=3).p  # as even as can be
+    1.0
     """
+    from scipy import stats
+
+    n_controls = whole_number("n_controls", n_controls, 1)
     values = _on_grid(p, n_controls)
     if values.size == 0:
         return Combined(p=np.nan, statistic=np.nan, n=0)
-    ranks = np.rint(values * (n_controls + 1)).astype(int) - 1
-    result = stats.chisquare(np.bincount(ranks, minlength=n_controls + 1))
-    return Combined(p=float(result.pvalue), statistic=float(result.statistic), n=values.size)
+    # the sum over all n + 1 ranks of (count - expected)^2 / expected, without a place for each
+    _, counts = np.unique(np.rint(values * (n_controls + 1)), return_counts=True)
+    statistic = float((counts.astype(np.float64) ** 2).sum()) * (n_controls + 1) / values.size
+    statistic -= values.size
+    return Combined(
+        p=float(stats.chi2.sf(statistic, n_controls)), statistic=statistic, n=values.size
+    )
 
 
 def _on_grid(p: ArrayLike, n_controls: int) -> Floats:
-    if n_controls < 1:
-        raise ValueError(f"n_controls={n_controls}; expected at least 1 control per p-value")
-    values = np.asarray(p, dtype=float).ravel()
+    values = real_numbers("p", p).ravel()
     values = values[~np.isnan(values)]
     ranks = values * (n_controls + 1)
-    on_grid = (np.abs(ranks - np.rint(ranks)) < 1e-6) & (ranks > 0.5) & (values < 1 + 1e-9)
+    off = max(1e-6, 4 * np.finfo(np.float64).eps * n_controls)  # what rounding makes of many
+    whole = np.isfinite(ranks)
+    whole[whole] = np.abs(ranks[whole] - np.rint(ranks[whole])) < off
+    on_grid = whole & (ranks > 0.5) & (values < 1 + 1e-9)
     if not on_grid.all():
         raise ValueError(
             f"p holds {values[~on_grid][0]:.6g}, which {n_controls} controls cannot give; "
@@ -117,8 +142,16 @@ def bates(p_values: ArrayLike) -> Combined:
     -------
     Combined
         ``statistic`` is the mean p, ``p`` the chance of a mean of m uniform numbers as low.
+
+    Examples
+    --------
+    >>> from modviz import statistics
+    >>> round(statistics.bates([0.1, 0.2]).p, 3)
+    0.045
     """
-    values = np.asarray(p_values, dtype=float).ravel()
+    from scipy import stats
+
+    values = real_numbers("p_values", p_values).ravel()
     values = values[~np.isnan(values)]
     if values.size == 0:
         return Combined(p=np.nan, statistic=np.nan, n=0)
@@ -169,13 +202,22 @@ def joint_test(observed: ArrayLike, controls: ArrayLike, tail: Tail) -> Joint:
     Returns
     -------
     Joint
+
+    Examples
+    --------
+    >>> from modviz import statistics
+    >>> controls = [[0.0, -0.1, 0.1], [0.1, 0.0, -0.1]]
+    >>> statistics.joint_test([-0.5, -0.6], controls, tail="low").p  # 1 of 4 partitions
+    0.25
     """
-    x = np.asarray(observed, dtype=float)
-    null = np.asarray(controls, dtype=float)
-    if tail not in ("low", "high"):
-        raise ValueError(f"tail={tail!r}; expected 'low' or 'high'")
-    if x.ndim != 1 or null.ndim != 2 or len(null) != len(x):
-        raise ValueError(f"observed {x.shape} and controls {null.shape}; expected (m,) and (m, n)")
+    from scipy import stats
+
+    x, null = real_numbers("observed", observed), real_numbers("controls", controls)
+    one_of("tail", tail, ("low", "high"))
+    if x.ndim != 1 or null.ndim != 2 or len(null) != len(x) or not null.shape[1]:
+        raise ValueError(
+            f"observed {x.shape} and controls {null.shape}; expected (m,) and (m, n), n at least 1"
+        )
     if x.size == 0:
         return Joint(p=np.nan, statistic=np.nan, null=np.empty(0))
     everyone = np.concatenate([x[:, None], null], axis=1)

@@ -8,6 +8,7 @@ moved if its cluster in `b` is not the match of its cluster in `a`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,16 @@ def compare(
         If `a` or `b` is no Analysis.
     ValueError
         If they share no layer, or a shared layer has different numbers of units.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> quick = {"features": False, "n_controls": 19, "progress": False}
+    >>> first = modviz.analyze(planted.model, planted.data, n_clusters=2, **quick)
+    >>> again = modviz.analyze(planted.model, planted.data, n_clusters=2, seed=1, **quick)
+    >>> modviz.compare(first, again, n_shuffles=99).ari
+    1.0
     """
     for name, given in (("a", a), ("b", b)):
         if not isinstance(given, Analysis):
@@ -67,8 +78,8 @@ def compare(
                 "modviz.load or explorer.analysis"
             )
     called = _names(names)
-    whole_number("n_shuffles", n_shuffles, 1)
-    whole_number("seed", seed, 0)
+    n_shuffles = whole_number("n_shuffles", n_shuffles, 1)
+    seed = whole_number("seed", seed, 0)
     first, second = _layers_of(a.partition), _layers_of(b.partition)
     shared = _shared(first, second)
     shape = a.partition.n_clusters, b.partition.n_clusters
@@ -96,9 +107,12 @@ def compare(
 
 
 def _names(names: Sequence[str]) -> tuple[str, str]:
-    if isinstance(names, str) or len(names) != 2 or names[0] == names[1]:
+    given: Any = names  # what a user gives need not be what the signature says
+    listed = list(given) if isinstance(given, (tuple, list)) else []
+    two = len(listed) == 2 and all(isinstance(name, str) for name in listed)
+    if not two or listed[0] == listed[1]:
         raise ValueError(f"names={names!r}; expected two different names, one for a, one for b")
-    return str(names[0]), str(names[1])
+    return str(listed[0]), str(listed[1])
 
 
 def _layers_of(partition: Partition) -> Mapping[str, tuple[Layer, slice]]:

@@ -10,6 +10,16 @@ from pathlib import Path
 from typing import IO
 
 
+def file_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file, given as a text or path; an error that says so for anything else."""
+    given: object = path  # what a user gives need not be what the signature says
+    if not isinstance(given, (str, os.PathLike)):
+        raise TypeError(f"path is {type(given).__name__}; expected a file's name, as text or Path")
+    if not os.fspath(given) or "\0" in str(os.fspath(given)):
+        raise ValueError(f"path={given!r} names no file; give a name such as 'analysis.modviz'")
+    return Path(given)
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary file that takes the place of `path` when it is whole, and vanishes if it never is.
@@ -21,10 +31,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such folder.
+    TypeError, ValueError
+        If `path` can't be that of a file.
+    FileNotFoundError, IsADirectoryError
+        If there is no such folder, or `path` is one itself.
     """
-    target = Path(path)
+    target = file_path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{str(target)!r} is a folder; give the name of a file in it")
     if not target.parent.is_dir():
         raise FileNotFoundError(
             f"there is no folder {str(target.parent)!r} to write {target.name} to; make it first"

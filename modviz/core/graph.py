@@ -7,15 +7,20 @@ all units is assembled from the blocks when somebody asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
+
+from modviz.core.arrays import real_numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Role = Literal["input", "hidden", "output"]
 
@@ -45,6 +50,35 @@ class Layer:
     role: Role = "hidden"
     number: int = 0
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"a layer's name is {self.name!r}; expected text")
+        if isinstance(self.n_units, bool) or not isinstance(self.n_units, (int, np.integer)):
+            raise TypeError(f"layer {self.name!r} has n_units={self.n_units!r}; expected a number")
+        if self.n_units < 0:
+            raise ValueError(f"layer {self.name!r} has n_units={self.n_units}; expected 0 or more")
+
+
+def _checked_layers(layers: object) -> tuple[Layer, ...]:
+    given = tuple(layers) if isinstance(layers, Iterable) else ()
+    if not isinstance(layers, Iterable) or not all(isinstance(layer, Layer) for layer in given):
+        raise TypeError(f"layers={layers!r}; expected a sequence of modviz.core.graph.Layer")
+    names = [layer.name for layer in given]
+    if len(set(names)) < len(names):  # units, controls and results are found by their layer's name
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"layers hold two with the name {twice!r}; give each a name of its own")
+    return given
+
+
+def _checked_keys(blocks: object) -> list[tuple[int, int]]:
+    if not isinstance(blocks, Mapping):
+        raise TypeError(f"blocks is {type(blocks).__name__}; expected a dict of arrays by (i, j)")
+    for key in blocks:
+        pair = isinstance(key, tuple) and len(key) == 2
+        if not pair or not all(isinstance(i, (int, np.integer)) for i in key):
+            raise TypeError(f"blocks has the key {key!r}; expected numbers of two layers (i, j)")
+    return list(blocks)
+
 
 class NeuronGraph:
     """A weighted undirected graph over the units of a network.
@@ -59,11 +93,26 @@ class NeuronGraph:
         symmetric with a zero diagonal.
     edges : str
         What an edge means: ``"weights"`` or ``"activations"``.
+    exact : bool
+        False: weights are rounded, as a file keeps them for the picture of the graph; what is
+        computed from them is a little off.
 
     Raises
     ------
+    TypeError
+        If `layers` are no layers, or `blocks` no arrays by pairs of numbers.
     ValueError
-        If a block has the wrong shape, a negative or a non-finite entry.
+        If a layer's name comes twice, or a block has the wrong shape, a negative or a non-finite
+        entry.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from modviz.core.graph import Layer, NeuronGraph
+    >>> layers = [Layer("fc1", "linear", 3, number=1), Layer("fc2", "linear", 2, number=2)]
+    >>> graph = NeuronGraph(layers, {(0, 1): np.ones((3, 2))})
+    >>> graph.adjacency.shape, graph.units["layer"].tolist()
+    ((5, 5), ['fc1', 'fc1', 'fc1', 'fc2', 'fc2'])
     """
 
     def __init__(
@@ -72,12 +121,17 @@ class NeuronGraph:
         blocks: Mapping[tuple[int, int], NDArray[np.floating]],
         *,
         edges: str = "weights",
+        exact: bool = True,
     ) -> None:
-        self.layers = tuple(layers)
+        self.layers = _checked_layers(layers)
+        if not isinstance(edges, str):
+            raise TypeError(f"edges={edges!r}; expected a word, 'weights' or 'activations'")
         self.edges = edges
+        self.exact = exact
         self.blocks: dict[tuple[int, int], NDArray[np.float64]] = {}
-        for (i, j), block in sorted(blocks.items()):
-            self.blocks[i, j] = self._checked(i, j, np.asarray(block, dtype=np.float64))
+        for i, j in sorted(_checked_keys(blocks)):
+            block = real_numbers(f"the block ({i}, {j})", blocks[i, j])
+            self.blocks[i, j] = self._checked(i, j, block)
 
     def _checked(self, i: int, j: int, block: NDArray[np.float64]) -> NDArray[np.float64]:
         if not 0 <= i <= j < len(self.layers):
@@ -117,6 +171,8 @@ class NeuronGraph:
     @cached_property
     def units(self) -> pd.DataFrame:
         """A row per unit: ``layer`` (name) and ``unit`` (number inside the layer)."""
+        import pandas as pd  # here: opening a file does without, and it takes half a second
+
         return pd.DataFrame(
             {
                 "layer": np.repeat(
@@ -168,6 +224,19 @@ class NeuronGraph:
         return product
 
     def __repr__(self) -> str:
+        rounded = "" if self.exact else ", rounded"
         return (
-            f"NeuronGraph({len(self.layers)} layers, {self.n_units:,} units, edges={self.edges!r})"
+            f"NeuronGraph({len(self.layers)} layers, {self.n_units:,} units, "
+            f"edges={self.edges!r}{rounded})"
+        )
+
+
+def warn_if_rounded(graph: object, what: str, stacklevel: int = 3) -> None:
+    """Say that `what` is computed from a graph whose weights a file has rounded, if they are."""
+    if isinstance(graph, NeuronGraph) and not graph.exact:
+        warnings.warn(
+            f"{what} is computed from a graph that was saved for its picture, with rounded "
+            "weights: expect it to be a little off. Analysis.save(path, exact_graph=True) keeps "
+            "all digits",
+            stacklevel=stacklevel,
         )

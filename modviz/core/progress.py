@@ -30,6 +30,19 @@ class Progress:
         Estimate for this stage; None while there is nothing to estimate from.
     analysis : Analysis or None
         All results so far, when there are new ones to show; None otherwise.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> stages = []
+    >>> def note(progress: modviz.Progress) -> None:
+    ...     stages.append(progress.stage)
+    >>> analysis = modviz.analyze(
+    ...     planted.model, planted.data, n_clusters=2, features=False, progress=note
+    ... )
+    >>> "lesions" in stages, stages[-1]
+    (True, 'finished')
     """
 
     stage: Stage

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modviz.core import continued, statistics
+from modviz.core.encoded import Pictures
 from modviz.core.sequential import SequentialRule, undecided
 
 Floats = NDArray[np.float64]
@@ -44,10 +45,6 @@ IMAGE_ENTROPY = Statistic(
 def tail_of(statistic: str) -> statistics.Tail:
     """Which direction of a statistic is extreme."""
     return next(s.tail for s in (*STATISTICS, IMAGE_ENTROPY) if s.name == statistic)
-
-
-def _mean_change(changes: Floats) -> Floats:
-    return np.asarray(changes.mean(axis=-1))
 
 
 class Results:
@@ -137,6 +134,8 @@ class LesionResults(Results):
         Controls of each subcluster at first, the same for all, and after each time that more were
         drawn for some of them: the last column has those that there are. None = R for all, or as
         `rule` says. See `modviz.core.continued` for what p then is.
+    class_images : array of int, shape (C,), or None
+        Images of each class behind the accuracies; None = nobody kept them.
     """
 
     intact: Floats
@@ -147,6 +146,7 @@ class LesionResults(Results):
     rule: SequentialRule | None = None
     near_ties: int = 0
     rounds: Integers | None = None
+    class_images: Integers | None = None
 
     @cached_property
     def draws(self) -> Integers:
@@ -198,9 +198,11 @@ class LesionResults(Results):
     def samples(self, statistic: str) -> tuple[Floats, Floats]:
         """``"accuracy"`` change or ``"range"`` of the lesions (S,) and of their controls (S, R)."""
         change, control_change = self.lesioned - self.intact, self.controls - self.intact
-        measure = _mean_change if statistic == "accuracy" else statistics.class_range
         # accuracies are ratios of counts: equal ones must tie, whatever their last bit says
-        return measure(change).round(9), measure(control_change).round(9)
+        if statistic == "accuracy":
+            return change.mean(axis=-1).round(9), control_change.mean(axis=-1).round(9)
+        values, others = (statistics.class_range(of) for of in (change, control_change))
+        return values.round(9), others.round(9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,9 +217,9 @@ class FeatureResults(Results):
         Optimised objective, and entropy in nats of the network's softmax output on the picture.
     score_controls, entropy_controls : array, shape (S, R)
         The same for random units of the same number and layer.
-    images : array of float32, shape (S, H, W, D)
+    images : array of float32 or EncodedPictures, shape (S, H, W, D)
         The pictures, 0 .. 1; D is 1 (grey) or 3 (RGB).
-    control_images : array of float32, shape (S, H, W, D)
+    control_images : array of float32 or EncodedPictures, shape (S, H, W, D)
         The picture of each subcluster's first control.
     """
 
@@ -225,8 +227,8 @@ class FeatureResults(Results):
     entropy: Floats
     score_controls: Floats
     entropy_controls: Floats
-    images: NDArray[np.float32]
-    control_images: NDArray[np.float32]
+    images: Pictures
+    control_images: Pictures
 
     def samples(self, statistic: str) -> tuple[Floats, Floats]:
         """``"score"`` or ``"entropy"`` of the subclusters (S,) and of their controls (S, R)."""
@@ -268,7 +270,7 @@ class TopImages(Results):
         -1 where not measured.
     labels : array of int, shape (S, T)
         Class of each image: a position in ``Analysis.class_names``. -1 where not measured.
-    images : array of float32, shape (S, T, H, W, D), or None
+    images : array of float32 or EncodedPictures, shape (S, T, H, W, D), or None
         The images themselves, 0 .. 1, no side longer than 64 pixels; D is 1 (grey) or 3 (RGB). Rows
         not measured are NaN. None where the inputs are no images, such as signals.
     n_images : int
@@ -280,7 +282,7 @@ class TopImages(Results):
     drives: Floats
     numbers: NDArray[np.int64]
     labels: NDArray[np.int64]
-    images: NDArray[np.float32] | None
+    images: Pictures | None
     n_images: int
 
     def samples(self, statistic: str) -> tuple[Floats, Floats]:  # noqa: ARG002 - there is but one

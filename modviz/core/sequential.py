@@ -18,7 +18,6 @@ from math import ceil, floor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from modviz.core.statistics import benjamini_hochberg
 
@@ -155,6 +154,8 @@ class SequentialRule:
             return self.p(exceedances, draws)
         if exceedances == 0:
             return 0.0
+        from scipy import stats  # here: it takes a second to load, opening a file does without
+
         return float(stats.beta.ppf(1 - self.confidence, exceedances, draws - exceedances + 1))
 
     def p(self, exceedances: int, draws: int) -> float:
@@ -233,6 +234,8 @@ def _chance(rule: SequentialRule, exceedances: int, draws: int) -> float:
 @lru_cache(maxsize=256)
 def _limits(rule: SequentialRule, look: int) -> Floats:
     """Upper confidence limits of the tail probability after `look` draws, by exceedances."""
+    from scipy import stats
+
     counts = np.arange(min(rule.enough, look + 1))
     limits = stats.beta.ppf(rule.confidence, counts + 1, np.maximum(look - counts, 1))
     return np.where(counts < look, limits, 1.0)
@@ -245,6 +248,8 @@ def _urn(start: int, end: int, enough: int) -> Floats:
     The urn with g + 1 balls of one kind and start - g + 1 of the other gives the number of new
     exceedances a beta-binomial distribution.
     """
+    from scipy import stats
+
     before = np.arange(min(start, enough - 1) + 1)[:, None]
     steps = np.zeros((enough, enough))
     more = np.arange(enough) - before

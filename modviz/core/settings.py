@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,11 +63,9 @@ class Settings:
                 )
             object.__setattr__(self, "n_image_controls", wanted)
         for name in CHOICES:
-            one_of(name, getattr(self, name))
+            object.__setattr__(self, name, one_of(name, getattr(self, name)))
         for name in ("features", "top_images", "support", "include_inputs", "include_outputs"):
-            if not isinstance(getattr(self, name), (bool, np.bool_)):
-                raise TypeError(f"{name}={getattr(self, name)!r}; expected True or False")
-            object.__setattr__(self, name, bool(getattr(self, name)))
+            object.__setattr__(self, name, true_or_false(name, getattr(self, name)))
 
     @property
     def image_controls(self) -> int:
@@ -81,18 +79,34 @@ class Settings:
         return asdict(self)
 
 
-def one_of(name: str, value: Any) -> None:
-    """Check that the keyword `name` has one of the values it can have."""
-    if value not in CHOICES[name]:
-        raise ValueError(f"{name}={value!r}; expected one of {list(CHOICES[name])}")
+def one_of(name: str, value: Any, choices: Sequence[str] | None = None) -> str:
+    """Check that the keyword `name` has one of the values it can have, by default of `CHOICES`."""
+    known = CHOICES[name] if choices is None else choices
+    if not isinstance(value, str) or value not in known:  # arrays have an equality of their own
+        expected = f"one of {list(known)}" if choices is None else " or ".join(map(repr, known))
+        raise ValueError(f"{name}={value!r}; expected {expected}")
+    return str(value)
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
-    """Check that the keyword `name` is a whole number of at least `least`."""
+def true_or_false(name: str, value: Any) -> bool:
+    """Check that the keyword `name` is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}={value!r}; expected True or False")
+    return bool(value)
+
+
+def function_or_none(name: str, value: Any) -> None:
+    """Check that the keyword `name` can be called, or is None."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name}={value!r}; expected a function, or None")
+
+
+def whole_number(name: str, value: Any, least: int, why: str = "") -> int:
+    """Check that the keyword `name` is a whole number of at least `least`; `why` that much."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name}={value!r}; expected a whole number")
     if value < least:
-        raise ValueError(f"{name}={value}; expected at least {least}")
+        raise ValueError(f"{name}={value}; {why or f'expected at least {least}'}")
     return int(value)
 
 

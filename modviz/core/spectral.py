@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from modviz.core.graph import NeuronGraph
+from modviz.core.graph import NeuronGraph, warn_if_rounded
 from modviz.core.kmeans import kmeans
-from modviz.core.partition import LayerCut, Partition, normalized_cut
-from modviz.core.settings import one_of
+from modviz.core.partition import LayerCut, Partition, normalized_cut, require_graph
+from modviz.core.settings import one_of, whole_number
 from modviz.core.spectrum import Spectrum, spectrum
 
 Ints = NDArray[np.int64]
@@ -48,9 +48,21 @@ def spectral_partition(
 
     Raises
     ------
+    TypeError
+        If `graph` is no graph, or `n_clusters` or `seed` no whole number.
     ValueError
-        If `n_clusters` is below 2 or above the number of live units.
+        If `n_clusters` is below 2 or above the number of live units, or `seed` negative.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> graph = modviz.weight_graph(planted.model, planted.data.images)
+    >>> partition = modviz.spectral_partition(graph, n_clusters=2)
+    >>> [subcluster.name for subcluster in partition.subclusters]
+    ['A1', 'B1', 'A2', 'B2']
     """
+    warn_if_rounded(graph, "the partition")
     return Partitioner(graph).partition(n_clusters, scope=scope, seed=seed)
 
 
@@ -63,6 +75,7 @@ class Partitioner:
     """
 
     def __init__(self, graph: NeuronGraph) -> None:
+        require_graph(graph)
         self.graph = graph
         self._spectra: dict[tuple[int, int], Spectrum] = {}
         self._hoods: dict[int, tuple[NeuronGraph, slice]] = {}
@@ -71,6 +84,7 @@ class Partitioner:
         """See `spectral_partition`."""
         one_of("scope", scope)
         check_n_clusters(n_clusters, self.graph)
+        n_clusters, seed = int(n_clusters), whole_number("seed", seed, 0)
         labels = self._clustered(-1, self.graph, n_clusters, seed)
         whole = Partition(_by_size(labels, self.graph), n_clusters, self.graph)
         if scope == "global":
@@ -108,7 +122,7 @@ class Partitioner:
 
 def check_n_clusters(n_clusters: int, graph: NeuronGraph) -> None:
     """Refuse a number of clusters that a graph can't be cut into."""
-    if isinstance(n_clusters, bool) or not isinstance(n_clusters, (int, np.integer)):
+    if isinstance(n_clusters, (bool, np.bool_)) or not isinstance(n_clusters, (int, np.integer)):
         raise TypeError(f"n_clusters={n_clusters!r}; expected a whole number of clusters")
     if n_clusters < 2:
         raise ValueError(f"n_clusters={n_clusters}; a partition needs at least 2 clusters")

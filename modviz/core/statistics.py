@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
+from modviz.core.arrays import real_numbers
 from modviz.core.combined import (
     Combined,
     Joint,
@@ -24,6 +24,7 @@ from modviz.core.combined import (
     joint_test,
     rank_chi_square,
 )
+from modviz.core.settings import one_of
 
 __all__ = [
     "Combined",
@@ -78,6 +79,12 @@ def permutation_p(
     ------
     ValueError
         If there are no controls, shapes do not fit, or an option is unknown.
+
+    Examples
+    --------
+    >>> from modviz import statistics
+    >>> statistics.permutation_p(-0.4, [-0.1, -0.2, -0.5], tail="low").item()  # (1 + 1) / (1 + 3)
+    0.5
     """
     extreme = as_extreme(observed, controls, tail, ties)
     return np.asarray((1 + extreme.sum(axis=-1)) / (1 + extreme.shape[-1]))
@@ -89,20 +96,18 @@ def as_extreme(
     """Which controls are at least as extreme as the observation: array of bool, shape (..., n).
 
     Parameters and errors are those of `permutation_p`, which counts them.
+
+    Examples
+    --------
+    >>> from modviz import statistics
+    >>> statistics.as_extreme(-0.4, [-0.1, -0.4, -0.5], tail="low").tolist()
+    [False, True, True]
     """
-    x = np.asarray(observed, dtype=float)
-    null = np.asarray(controls, dtype=float)
-    if null.ndim == 0 or null.shape[-1] == 0:
+    x, null = _with_controls(observed, controls)
+    if null.shape[-1] == 0:
         raise ValueError("controls are empty; a permutation p-value needs at least one control")
-    if null.shape[:-1] != x.shape:
-        raise ValueError(
-            f"controls have shape {null.shape} for observed of shape {x.shape}; "
-            f"expected {(*x.shape, 'n')}: the controls of each observation along the last axis"
-        )
-    if tail not in ("low", "high"):
-        raise ValueError(f"tail={tail!r}; expected 'low' or 'high'")
-    if ties not in ("count", "strict"):
-        raise ValueError(f"ties={ties!r}; expected 'count' or 'strict'")
+    one_of("tail", tail, ("low", "high"))
+    one_of("ties", ties, ("count", "strict"))
     if tail == "high":
         x, null = -x, -null
     if ties == "strict":
@@ -124,15 +129,31 @@ def effect(observed: ArrayLike, controls: ArrayLike) -> Floats:
     array, shape (...)
         1 = no different from the mean control, towards 2 = much larger, 0 = nothing; a ratio of
         means. NaN where undefined. The authors' figure is half of it.
+
+    Examples
+    --------
+    >>> from modviz import statistics
+    >>> statistics.effect(3.0, [1.0, 1.0]).item()
+    1.5
     """
-    x = np.asarray(observed, dtype=float)
-    null = np.asarray(controls, dtype=float)
+    x, null = _with_controls(observed, controls)
     defined = np.isfinite(null)
     n = defined.sum(axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         mean = np.where(defined, null, 0.0).sum(axis=-1) / n
         value = 2 * x / (x + mean)
-    return np.asarray(np.where(np.isfinite(value), value, np.nan))
+    return np.asarray(np.where(np.isfinite(value) & np.isfinite(mean), value, np.nan))
+
+
+def _with_controls(observed: ArrayLike, controls: ArrayLike) -> tuple[Floats, Floats]:
+    """Both as arrays, shapes (...) and (..., n)."""
+    x, null = real_numbers("observed", observed), real_numbers("controls", controls)
+    if null.ndim == 0 or null.shape[:-1] != x.shape:
+        raise ValueError(
+            f"controls have shape {null.shape} for observed of shape {x.shape}; "
+            f"expected {(*x.shape, 'n')}: the controls of each observation along the last axis"
+        )
+    return x, null
 
 
 def class_range(changes: ArrayLike) -> Floats:
@@ -148,11 +169,20 @@ def class_range(changes: ArrayLike) -> Floats:
     array, shape (...)
         max(d / mean d) - min(d / mean d) over the classes: 0 = all classes alike, larger = the
         lesion picks out classes. NaN where the mean change is zero (nothing to compare with).
+
+    Examples
+    --------
+    >>> from modviz import statistics
+    >>> statistics.class_range([-0.4, 0.0]).item()  # one of two classes takes all the loss
+    2.0
     """
-    d = np.asarray(changes, dtype=float)
-    mean = d.mean(axis=-1)
-    mean = np.where(np.abs(mean) < _ZERO_CHANGE, np.nan, np.abs(mean))
-    return np.asarray((d.max(axis=-1) - d.min(axis=-1)) / mean)
+    d = real_numbers("changes", changes)
+    if d.ndim == 0 or d.shape[-1] == 0:
+        raise ValueError(f"changes have shape {d.shape}; expected (..., classes)")
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite changes: undefined
+        mean = d.mean(axis=-1)
+        mean = np.where(np.abs(mean) < _ZERO_CHANGE, np.nan, np.abs(mean))
+        return np.asarray((d.max(axis=-1) - d.min(axis=-1)) / mean)
 
 
 def paired_error(lost: ArrayLike, gained: ArrayLike, n_images: ArrayLike) -> Floats:
@@ -173,9 +203,32 @@ def paired_error(lost: ArrayLike, gained: ArrayLike, n_images: ArrayLike) -> Flo
     Returns
     -------
     array, shape (...)
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or more images changed than there are.
+
+    Examples
+    --------
+    >>> from modviz import statistics
+    >>> statistics.paired_error([[3, 0]], [[1, 0]], [100, 100]).round(4).tolist()
+    [0.0138]
     """
-    n = np.asarray(n_images, dtype=float) + 2
-    worse, better = (np.asarray(count, dtype=float) + 1 for count in (lost, gained))
+    images, down, up = (
+        real_numbers(name, values)
+        for name, values in (("n_images", n_images), ("lost", lost), ("gained", gained))
+    )
+    if images.ndim != 1 or down.shape != up.shape or down.shape[-1:] != images.shape:
+        raise ValueError(
+            f"lost has shape {down.shape}, gained {up.shape} and n_images {images.shape}; expected "
+            "(..., classes) twice and (classes,)"
+        )
+    if not ((images >= 1).all() and (down >= 0).all() and (up >= 0).all()):
+        raise ValueError("n_images must be at least 1 of each class, lost and gained at least 0")
+    if not (down + up <= images).all():
+        raise ValueError("lost and gained are together more than n_images, of some class")
+    n, worse, better = images + 2, down + 1, up + 1
     variance = (worse + better - (better - worse) ** 2 / n) / n**2
     return np.asarray(np.sqrt(variance.sum(axis=-1)) / variance.shape[-1])
 
@@ -218,17 +271,25 @@ def benjamini_hochberg(p: ArrayLike, level: float = 0.05) -> QValues:
         The q-value of each test: the smallest level at which it would be declared. Where nothing
         passes ``.rejected`` is all False (the authors' function then returns a critical p of 1,
         which declares everything).
+
+    Examples
+    --------
+    >>> from modviz import statistics
+    >>> statistics.benjamini_hochberg([0.01, 0.04, 0.3]).round(3).tolist()
+    [0.03, 0.06, 0.3]
     """
-    values = np.asarray(p, dtype=float)
+    values = real_numbers("p", p)
     if values.ndim != 1:
         raise ValueError(f"p has shape {values.shape}; expected one dimension")
-    if not 0 < level < 1:
-        raise ValueError(f"level={level}; expected a share between 0 and 1")
+    if np.ndim(level) or not 0 < real_numbers("level", level) < 1:
+        raise ValueError(f"level={level!r}; expected a share between 0 and 1")
     tests = ~np.isnan(values)
     if ((values[tests] < 0) | (values[tests] > 1)).any():
         raise ValueError("p must lie between 0 and 1")
     q = np.full(values.shape, np.nan).view(QValues)
-    q.level = level
+    q.level = float(level)
     if tests.any():
+        from scipy import stats  # here: it takes a second to load, and opening a file does without
+
         q[tests] = stats.false_discovery_control(values[tests], method="bh")
     return q

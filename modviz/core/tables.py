@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from modviz.core import statistics
 from modviz.core.results import IMAGE_ENTROPY, STATISTICS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from modviz.core.analysis import Analysis
 
 Floats = NDArray[np.float64]
@@ -19,6 +20,8 @@ Floats = NDArray[np.float64]
 
 def table_of(analysis: Analysis) -> pd.DataFrame:
     """See `modviz.core.analysis.Analysis.table`."""
+    import pandas as pd  # here: opening a file does without, and it takes half a second
+
     subclusters = analysis.subclusters
     columns: dict[str, Any] = {
         "layer": [s.layer for s in subclusters],

@@ -96,6 +96,13 @@ def digits() -> tuple[LabelledImages, LabelledImages]:
     train, test : LabelledImages
         1,078 and 719 images of shape (1, 8, 8), values 0 .. 1; each class has the same share in
         both. The split is always the same.
+
+    Examples
+    --------
+    >>> from modviz import examples
+    >>> train, test = examples.digits()
+    >>> train.images.shape[1:], len(train) + len(test)
+    (torch.Size([1, 8, 8]), 1797)
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split

@@ -54,6 +54,12 @@ def mlp(
     Returns
     -------
     MLP, a torch.nn.Sequential
+
+    Examples
+    --------
+    >>> from modviz import examples
+    >>> [name for name, _ in examples.mlp((1, 8, 8), width=16, depth=2).named_children()]
+    ['flatten', 'fc1', 'relu1', 'fc2', 'relu2', 'output']
     """
     if depth < 1 or width < 1:
         raise ValueError(f"depth={depth}, width={width}; expected at least 1 of each")
@@ -91,6 +97,12 @@ def cnn(
     Returns
     -------
     CNN, a torch.nn.Sequential
+
+    Examples
+    --------
+    >>> from modviz import examples
+    >>> examples.cnn((1, 8, 8)).conv3.out_channels
+    64
     """
     channels, height, width = input_shape
     if min(height, width) < 4:

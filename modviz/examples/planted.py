@@ -99,6 +99,13 @@ def planted_mlp(
     ------
     ValueError
         If a count is too small or `noise` negative.
+
+    Examples
+    --------
+    >>> from modviz import examples
+    >>> planted = examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> planted.labels.shape, examples.accuracy(planted.model, planted.data) > 0.9
+    ((32,), True)
     """
     if n_modules < 2 or min(width, depth, classes_per_module, images_per_class) < 1 or noise < 0:
         raise ValueError(

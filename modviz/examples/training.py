@@ -88,6 +88,17 @@ def train(
     ------
     ValueError
         If there is nothing to learn from, or the loss becomes NaN or infinite.
+
+    Examples
+    --------
+    >>> from modviz import examples
+    >>> train, test = examples.digits()
+    >>> model = examples.mlp((1, 8, 8), width=32, depth=1)
+    >>> before = examples.accuracy(model, test)
+    >>> examples.train(model, train, epochs=2, progress=False) is model
+    True
+    >>> examples.accuracy(model, test) > before
+    True
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs={epochs}, batch_size={batch_size}; expected at least 1 of each")
@@ -131,7 +142,15 @@ def train(
 
 
 def accuracy(model: nn.Module, data: LabelledImages) -> float:
-    """Share of images whose class has the largest logit, 0 .. 1, in evaluation mode."""
+    """Share of images whose class has the largest logit, 0 .. 1, in evaluation mode.
+
+    Examples
+    --------
+    >>> from modviz import examples
+    >>> planted = examples.planted_mlp(n_modules=2, width=8, depth=2, noise=0.0)
+    >>> examples.accuracy(planted.model, planted.data) > 0.9
+    True
+    """
     if len(data) == 0:
         raise ValueError("data is empty; an accuracy needs images")
     device = next(model.parameters()).device

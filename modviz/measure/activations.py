@@ -14,13 +14,15 @@ from torch import fx, nn
 from modviz.core.correlation import centred_ranks, squared_spearman
 from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.progress import Cancelled
-from modviz.core.settings import one_of, whole_number
+from modviz.core.settings import one_of, true_or_false, whole_number
 from modviz.measure.data import LabelledData
 from modviz.measure.edges import input_units
 from modviz.measure.guard import evaluating
-from modviz.measure.network import LayerChoice, Network, device_of, dtype_of, require_module
+from modviz.measure.inputs import require_shape
+from modviz.measure.network import LayerChoice, Network, device_of, dtype_of
 from modviz.measure.sampling import sampled_batches
 from modviz.measure.signals import INPUT
+from modviz.measure.sound import require_module
 from modviz.measure.trace import NetworkError
 
 #: Images behind the correlations, as in the authors' code.
@@ -90,10 +92,18 @@ def activation_graph(
     -----
     A layer that the model uses more than once counts as it is used first. The order of the images
     does not matter (unless there are more than `n_samples`), and batches don't either.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> modviz.activation_graph(planted.model, planted.data.images)
+    NeuronGraph(2 layers, 32 units, edges='activations')
     """
     n_samples = whole_number("n_samples", n_samples, 3)
     if isinstance(model, Network):
         network, data = model, labelled_images(images, dtype_of(model.model))
+        require_shape(network, data)
     else:
         require_module(model)
         data = labelled_images(images, dtype_of(model))
@@ -113,6 +123,8 @@ def activation_graph(
 def labelled_images(images: Any, dtype: torch.dtype) -> LabelledData:
     """Images in any form that `LabelledData` takes, or without labels."""
     if isinstance(images, (torch.Tensor, np.ndarray)):
+        if images.ndim == 0:
+            raise ValueError("images have shape (); expected (n, ...)")
         images = (images, np.zeros(len(images), dtype=np.int64))
     return LabelledData(images, dtype=dtype)
 
@@ -138,6 +150,8 @@ def correlation_graph(
         If `cancel` was set; checked at every batch of images and at every layer.
     """
     one_of("kernel_norm", kernel_norm)
+    include_inputs = true_or_false("include_inputs", include_inputs)
+    include_outputs = true_or_false("include_outputs", include_outputs)
     chosen = list(network.choose(layers))
     if include_outputs:
         chosen += [layer for layer in network.layers if layer.role == "output"]

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from modviz.core.controls import LayerGroups, layer_groups
 from modviz.core.partition import Partition
 from modviz.core.sequential import SequentialRule
-from modviz.measure.counting import CountCallback, Counts
+from modviz.measure.counting import CountCallback
+from modviz.measure.counts import Counts
 from modviz.measure.lesion import LesionCallback, Measured, results_of
 
 #: Counts right answers under the lesions of some groups, over all images; reports as it goes.

@@ -149,8 +149,13 @@ class Answers:
 
     # ---- tasks -----------------------------------------------------------------------------------
 
-    def tasks(self, batch: Batch) -> Iterator[Callable[[], Outcome]]:
-        """The lesions of a batch, in pieces of a handy size."""
+    def tasks(
+        self, batch: Batch, done: Callable[[int, int, int], bool]
+    ) -> Iterator[Callable[[], Outcome]]:
+        """The lesions of a batch, in pieces of a handy size, without those that are all `done`.
+
+        That is asked with the number of a plan, and of its first lesion and the one after the last.
+        """
         for index, plan in enumerate(self.engine.plans):
             suffix = self._suffixes[index]
             if suffix is None:
@@ -159,7 +164,9 @@ class Answers:
                 each = max(1, suffix.bytes_per_image * len(batch.labels))
                 size = int(np.clip(_TASK_BYTES // each, 1, 64))
             for start in range(0, len(plan.rows), size):
-                yield partial(self._outcome, index, batch, slice(start, start + size))
+                stop = min(start + size, len(plan.rows))
+                if not done(index, start, stop):
+                    yield partial(self._outcome, index, batch, slice(start, stop))
 
     def _outcome(self, index: int, batch: Batch, part: slice) -> Outcome:
         with torch.no_grad():

@@ -67,7 +67,7 @@ def rows_of(
             )
         return np.asarray(analysis.tested, dtype=bool)
     given: Any = subclusters  # what a user gives need not be what the signature says
-    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+    if isinstance(given, str) or not isinstance(given, Sequence) or len(given) == 0:
         raise TypeError(
             f"subclusters={subclusters!r}; expected a list of names such as ['A1', 'B2'] or of "
             "pairs (layer, cluster), or None for all"
@@ -78,7 +78,7 @@ def rows_of(
     rows = np.zeros(len(analysis.subclusters), dtype=bool)
     for wanted in given:
         key = tuple(wanted) if isinstance(wanted, list) else wanted
-        if not isinstance(key, (str, tuple)) or key not in places:
+        if not _is_key(key) or key not in places:
             there = ", ".join(
                 s.name for s, m in zip(analysis.subclusters, lesions.measured, strict=True) if m
             )
@@ -87,6 +87,13 @@ def rows_of(
     for k in np.flatnonzero(rows).tolist():
         _refuse(analysis, lesions, k, n_controls)
     return rows
+
+
+def _is_key(key: object) -> bool:
+    """Whether this can be a short name or a pair (layer, cluster)."""
+    if isinstance(key, tuple):
+        return len(key) == 2 and isinstance(key[0], str) and isinstance(key[1], (int, np.integer))
+    return isinstance(key, str)
 
 
 def _refuse(analysis: Analysis, lesions: LesionResults, k: int, n_controls: int) -> None:

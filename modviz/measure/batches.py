@@ -7,10 +7,12 @@ rounding only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from modviz.core.controls import LayerGroups
 from modviz.measure.drives import Means
@@ -142,14 +144,23 @@ def batch_sizes(
 
 
 def batches_of(
-    network: Network, groups: Iterable[LayerGroups], seed: int, sizes: BatchSizes
+    network: Network,
+    groups: Iterable[LayerGroups],
+    seed: int,
+    sizes: BatchSizes,
+    done: Callable[[NDArray[np.int64]], bool] = lambda _: False,
 ) -> Iterator[Batch]:
-    """The batches of every layer, made as they are asked for: each takes memory."""
+    """The batches of every layer, made as they are asked for: each takes memory.
+
+    Those are left out whose rows (see `LayerGroups`) are all done.
+    """
     like = torch.empty(0, device=device_of(network.model), dtype=dtype_of(network.model))
     for of_layer in groups:
         rows, masks = of_layer.rows, torch.from_numpy(of_layer.masks).to(like)
         size = sizes.batch[of_layer.layer]
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
+            if done(rows[part]):
+                continue
             made = noise(network.input_shape, len(rows[part]), seed)
             yield Batch(of_layer.layer, rows[part], masks[part], *made, sizes.at_once)

@@ -36,13 +36,18 @@ def content_of_module(module: nn.Module) -> Any:
         (
             name,
             type(part),
-            [(key, value) for key, value in sorted(vars(part).items()) if _is_setting(key, value)],
+            settings_of(part),
             [list(vars(part)[key]) for key in ("_forward_hooks", "_forward_pre_hooks")],
         )
         for name, part in module.named_modules()
     ]
     tensors = [*module.named_parameters(), *module.named_buffers()]
     return parts, [(name, content_of(tensor)) for name, tensor in tensors]
+
+
+def settings_of(module: nn.Module) -> list[tuple[str, Any]]:
+    """The plain attributes of a module that its forward pass may read, in order."""
+    return [(key, value) for key, value in sorted(vars(module).items()) if _is_setting(key, value)]
 
 
 def _is_setting(name: str, value: Any) -> bool:

@@ -10,64 +10,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from modviz.core.checkpoint import Folder
 from modviz.core.controls import LayerGroups
 from modviz.core.settings import one_of
 from modviz.measure.answers import Answers
+from modviz.measure.count_record import CountRecord, Numbered, OtherImages, Running
+from modviz.measure.counts import Counts
 from modviz.measure.data import LabelledData
+from modviz.measure.digests import ImagesDigest
 from modviz.measure.guard import evaluating, shared, worker_pool
 from modviz.measure.network import Network
 from modviz.measure.passes import Batch
 from modviz.measure.remote import Workers
 from modviz.measure.silencing import Engine
 from modviz.measure.suffix import Kernels
-
-Ints = NDArray[np.int64]
-#: Images and labels of a batch.
-Labelled = tuple[torch.Tensor, torch.Tensor]
-
-
-@dataclass(eq=False)
-class Counts:
-    """Right answers by class, over all images so far. G groups, C classes.
-
-    Attributes
-    ----------
-    images, intact : array of int, shape (C,)
-        Images, and right answers without a lesion.
-    right, still : array of int, shape (G, C)
-        Right answers under each lesion, and those that are right without it, too.
-    near_ties : int
-        Answers, of all images under all lesions, that rounding alone could decide.
-    """
-
-    images: Ints
-    intact: Ints
-    right: Ints
-    still: Ints
-    near_ties: int = 0
-
-    @classmethod
-    def nothing(cls, n_groups: int, n_classes: int) -> Counts:
-        """No images yet."""
-        images, intact = np.zeros((2, n_classes), dtype=np.int64)
-        right, still = np.zeros((2, n_groups, n_classes), dtype=np.int64)
-        return cls(images, intact, right, still)
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.images + other.images,
-            self.intact + other.intact,
-            self.right + other.right,
-            self.still + other.still,
-            self.near_ties + other.near_ties,
-        )
 
 
 class BatchCounter:
@@ -94,23 +55,35 @@ class BatchCounter:
         pool: ThreadPoolExecutor,
         advance: Callable[[int], None],
         cancel: threading.Event | None,
+        running: Running | None = None,
     ) -> Counts:
-        """The counts of one batch; `advance` is told how many lesions x images more are done."""
+        """The counts of one batch; `advance` is told how many lesions x images more are done.
+
+        Lesions that `running` has are not done again; those that are done are taken in there.
+        """
         batch = self.answers.settled(self.engine.intact(images, labels), cancel)
         self.answers.prepare(batch)
-        counts = Counts.nothing(self.engine.n_jobs, self.engine.network.n_classes)
-        counts.images, counts.intact = batch.images, batch.intact
-        ties: list[list[torch.Tensor]] = [[] for _ in self.engine.plans]
-        for found in shared(self.answers.tasks(batch), pool, cancel):
+        if running is None:
+            running = Running.nothing(self.engine.n_jobs, self.engine.network.n_classes)
+        advance(int(running.have.sum()) * len(labels))
+        for found in shared(self.answers.tasks(batch, self._done(running)), pool, cancel):
             start = self._first[found.plan] + found.start
             rows = slice(start, start + len(found.right))
-            counts.right[rows], counts.still[rows] = found.right, found.still
-            ties[found.plan].append(found.ties)
-            advance(len(found.right) * len(labels))
-        for plan, several in enumerate(ties):
-            if several:
-                self._settle(plan, batch, torch.cat(several), counts, cancel)
+            again = int(running.have[rows].sum())
+            ties = found.ties.cpu().numpy()
+            running.add(rows, found.plan, found.start, found.right, found.still, ties)
+            advance((len(found.right) - again) * len(labels))
+        counts = Counts(batch.images, batch.intact, running.right.copy(), running.still.copy())
+        for plan in np.unique(running.ties[:, 0]).tolist():
+            ties = running.ties[running.ties[:, 0] == plan, 1:]
+            self._settle(plan, batch, torch.from_numpy(ties).to(batch.labels), counts, cancel)
         return counts
+
+    def _done(self, running: Running) -> Callable[[int, int, int], bool]:
+        """Whether some lesions of a plan, from the first to before the last, are all done."""
+        return lambda plan, start, stop: bool(
+            running.have[self._first[plan] + start : self._first[plan] + stop].all()
+        )
 
     def _settle(
         self,
@@ -149,6 +122,8 @@ def count_right(
     memory_limit: int | None = None,
     executor: Executor | None = None,
     kernels: Kernels | None = None,
+    folder: Folder | None = None,
+    images: ImagesDigest | None = None,
     report: CountCallback | None = None,
     cancel: threading.Event | None = None,
 ) -> Counts:
@@ -164,6 +139,10 @@ def count_right(
         As in `measure_lesions`.
     kernels : Kernels, optional
         What another call with the same network has found out about its layers.
+    folder : Folder, optional
+        Where what is finished is recorded, and taken from.
+    images : ImagesDigest, optional
+        Becomes the digest of all images.
     report : callable, optional
     cancel : threading.Event, optional
         Checked between lesions.
@@ -180,7 +159,7 @@ def count_right(
     """
     one_of("lesion", lesion)
     engine = Engine(network, groups, lesion, memory_limit=memory_limit)
-    counts = Counts.nothing(engine.n_jobs, network.n_classes)
+    record = CountRecord(folder, groups, lesion, network.n_classes)
     n_passes = engine.first_passes + engine.n_jobs
     total = None if data.n_images is None else n_passes * data.n_images
     done = 0
@@ -197,34 +176,62 @@ def count_right(
     with evaluating(network.model):
         engine.measure_fills(data, seed=seed, report=first, cancel=cancel)
     counter = BatchCounter(engine, kernels)  # first: it decides what a batch keeps
-    batches = data.batches(engine.batch_size(data.n_images), network.n_classes, seed=seed)
-    for n, found in _counted(counter, batches, workers, executor, advance, cancel):
-        counts = counts + found
-        if executor is not None:
-            advance(n * engine.n_jobs)
-        if report is not None:
-            report(done, total, counts)
-    return counts
+    fits = engine.batch_size(data.n_images)
+
+    def all_batches() -> None:
+        size = record.batch_size = record.batch_size or fits
+        batches = record.open_batches(data.batches(size, network.n_classes, seed=seed))
+        advance(record.n_finished * engine.n_jobs)
+        for number, n, found in _counted(
+            counter, batches, record, fits, workers, executor, advance, cancel
+        ):
+            record.finish(number, found)
+            if executor is not None:
+                advance(n * engine.n_jobs)
+            if report is not None:
+                report(done, total, record.counts)
+
+    try:
+        try:
+            all_batches()
+        except OtherImages:  # what is there can't be added to
+            record.forget()
+            done = engine.first_passes * (data.n_images or 0)
+            all_batches()
+    finally:
+        record.write()
+    if images is not None:
+        images.total, images.n_images = record.images.total, record.images.n_images
+    return record.counts
 
 
 def _counted(
     counter: BatchCounter,
-    batches: Iterator[Labelled],
+    batches: Iterator[Numbered],
+    record: CountRecord,
+    fits: int,
     workers: int | None,
     executor: Executor | None,
     advance: Callable[[int], None],
     cancel: threading.Event | None,
-) -> Iterator[tuple[int, Counts]]:
-    """Images and counts of each batch, in any order."""
+) -> Iterator[tuple[int, int, Counts]]:
+    """Number, images and counts of each batch, in any order."""
     engine = counter.engine
     if executor is None:
         with evaluating(engine.network.model), worker_pool(engine.device, workers) as (pool, _):
-            for images, labels in batches:
-                yield len(labels), counter.count(images, labels, pool, advance, cancel)
+            for number, images, labels in batches:
+                if len(labels) <= fits:
+                    running = record.running(number)
+                    found = counter.count(images, labels, pool, advance, cancel, running)
+                else:  # there was more memory when the record was begun
+                    found = Counts.nothing(engine.n_jobs, engine.network.n_classes)
+                    for some, of_them in zip(images.split(fits), labels.split(fits), strict=True):
+                        found = found + counter.count(some, of_them, pool, advance, cancel)
+                yield number, len(labels), found
         return
     with Workers(executor, remote_counter, engine.description()) as there:
-        for (_, labels), found in there.results(count_there, batches, cancel):
-            yield len(labels), found
+        for (number, _, labels), found in there.results(count_there, batches, cancel):
+            yield number, len(labels), found
 
 
 def remote_counter(*description: Any) -> BatchCounter:
@@ -232,7 +239,9 @@ def remote_counter(*description: Any) -> BatchCounter:
     return BatchCounter(Engine.described(*description))
 
 
-def count_there(counter: BatchCounter, images: torch.Tensor, labels: torch.Tensor) -> Counts:
+def count_there(
+    counter: BatchCounter, _number: int, images: torch.Tensor, labels: torch.Tensor
+) -> Counts:
     """In a worker: the counts of a batch."""
     engine = counter.engine
     with evaluating(engine.network.model), worker_pool(engine.device, 1) as (pool, _):

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-FORMS = "(images, labels), a torch Dataset or a DataLoader of such pairs"
+from modviz.measure.loaders import FORMS, images_of, length, names_of, reproducible
+from modviz.measure.tensors import tensor_of
+
 _EMPTY = "the data set is empty; lesions are tested on labelled images"
 
 
@@ -37,15 +39,17 @@ class LabelledData:
         self._dataset: Dataset[Any] | None = None
         self._tensors: tuple[torch.Tensor, torch.Tensor] | None = None
         self._limits: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._given: int | None = None  # images of a whole pass, once there was one
+        self._shape: torch.Size | None = None  # of an image, once there was one
         if isinstance(data, DataLoader):
             self._loader = data
-            self.n_images = _images_of(data)
+            self.n_images = images_of(data)
         elif type(data) is TensorDataset and len(data.tensors) == 2:  # subclasses may transform
             self._tensors = self._checked(*data.tensors)
             self.n_images = len(self._tensors[0])
         elif isinstance(data, Dataset):
             self._dataset = data
-            self.n_images = _length(data)
+            self.n_images = length(data)
         elif isinstance(data, Sequence) and len(data) == 2:
             self._tensors = self._checked(data[0], data[1])
             self.n_images = len(self._tensors[0])
@@ -53,9 +57,7 @@ class LabelledData:
             raise TypeError(f"data is {type(data).__name__}; expected {FORMS}")
         if self.n_images == 0:
             raise ValueError(_EMPTY)
-        source = data.dataset if isinstance(data, DataLoader) else data
-        names = getattr(source, "classes", None)
-        self.classes = None if names is None else tuple(str(name) for name in names)
+        self.classes = names_of(data)
 
     def first(self, n: int = 64) -> torch.Tensor:
         """The first images, at most `n`, as an example of the model's input."""
@@ -116,9 +118,14 @@ class LabelledData:
             )
 
     @property
+    def in_memory(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """All images and labels; None if they come from a Dataset or DataLoader."""
+        return self._tensors
+
+    @property
     def in_order(self) -> bool:
-        """Whether a DataLoader decides the order of the images, and not a seed."""
-        return self._loader is not None
+        """Whether a DataLoader or a stream decides the order of the images, and not a seed."""
+        return self._loader is not None or isinstance(self._dataset, IterableDataset)
 
     def images(self, size: int, *, seed: int) -> Iterator[torch.Tensor]:
         """All images once, in batches of at most `size`, in a random order as in `batches`."""
@@ -137,19 +144,39 @@ class LabelledData:
                 yield images[part], labels[part]
             return
         loader = self._loader if self._loader is not None else self._own_loader(size, seed)
-        for batch in _reproducible(loader, 0 if seed is None else seed):
+        total = 0
+        for number, batch in enumerate(reproducible(loader, 0 if seed is None else seed), 1):
             if not isinstance(batch, Sequence) or len(batch) != 2:
+                parts = f" of {len(batch)}" if isinstance(batch, Sequence) else ""
                 raise TypeError(
-                    f"the data give {type(batch).__name__} as a batch; expected pairs "
+                    f"the data give {type(batch).__name__}{parts} as a batch; expected pairs "
                     "(images, labels)"
                 )
-            yield self._checked(batch[0], batch[1])
+            images, labels = self._checked(batch[0], batch[1])
+            if not len(images):
+                continue
+            shape = images.shape[1:] if self._shape is None else self._shape
+            if images.shape[1:] != shape:
+                raise ValueError(
+                    f"batch {number} of the data has images of shape {tuple(images.shape[1:])}, "
+                    f"those before {tuple(shape)}; expected images of one shape: resize or crop"
+                )
+            total, self._shape = total + len(images), shape
+            yield images, labels
+        if self._given not in (None, total) or (self._shape is not None and not total):
+            before = "some" if self._given is None else self._given
+            raise ValueError(
+                f"the data gave {before} images at first and {total} when gone through again; "
+                "modviz reads them several times: give a Dataset or DataLoader that starts anew "
+                "each time, with the same images"
+            )
+        self._given = total
 
     def _own_loader(self, size: int, seed: int | None) -> DataLoader[Any]:
         dataset: Any = self._dataset
         size = size if self.n_images is None else evenly(self.n_images, size)
         order = None
-        if seed is not None and self.n_images is not None:
+        if seed is not None and self.n_images is not None and not self.in_order:
             order = np.random.default_rng(seed).permutation(self.n_images).tolist()
         # a generator of its own: torch's global random numbers belong to the user
         return DataLoader(
@@ -157,7 +184,7 @@ class LabelledData:
         )
 
     def _checked(self, images: Any, labels: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        x, y = _tensor(images, "images"), _tensor(labels, "labels")
+        x, y = tensor_of("images", images), tensor_of("labels", labels)
         if not x.is_floating_point():
             raise ValueError(
                 f"images are {x.dtype}; expected floating-point images, scaled as the model takes "
@@ -166,66 +193,27 @@ class LabelledData:
         if x.ndim < 2:
             raise ValueError(f"images have shape {tuple(x.shape)}; expected (n, ...)")
         if y.ndim != 1 or len(y) != len(x):
+            many = y.ndim == 2 and len(y) == len(x) and y.shape[1] > 1
             raise ValueError(
                 f"labels have shape {tuple(y.shape)} for {len(x)} images; expected one class "
                 f"number an image, shape ({len(x)},)"
+                + (": of one-hot labels take labels.argmax(1)" if many else "")
             )
-        if y.is_floating_point() and not bool((y == y.round()).all()):
+        if y.is_complex():
+            raise ValueError(f"labels are {y.dtype}; expected class numbers 0, 1, 2, ...")
+        if y.is_floating_point() and not bool(((y == y.round()) & y.isfinite()).all()):
             raise ValueError("labels are fractions; expected class numbers 0, 1, 2, ...")
-        if not bool(torch.isfinite(x).all()):
+        converted = x.detach().to(self._dtype)
+        if not bool(torch.isfinite(converted).all()):
+            if bool(torch.isfinite(x).all()):
+                raise ValueError(
+                    f"images hold values too large for {self._dtype}, the model's type: scale them "
+                    "as the model takes them"
+                )
             raise ValueError("images hold NaN or infinite values; clean the data first")
-        return x.detach().to(self._dtype), y.detach().long()
+        return converted, y.detach().long()
 
 
 def evenly(n: int, size: int) -> int:
     """Size of batches, at most `size`, that leaves no small rest: some models fail on 1 image."""
     return -(-n // -(-n // size)) if n else size
-
-
-def _images_of(loader: DataLoader[Any]) -> int | None:
-    """How many images a loader gives in one pass; None if it does not tell."""
-    n = _length(loader.sampler) if _length(loader.dataset) is not None else None
-    if n is not None and loader.drop_last and loader.batch_size:
-        n -= n % loader.batch_size
-    return n
-
-
-def _reproducible(loader: DataLoader[Any], seed: int) -> Iterator[Any]:
-    """The batches of a loader; what it draws from torch's global generator is decided by `seed`.
-
-    The user's own sequence of random numbers goes on as if nothing had been drawn.
-    """
-    iterator, batch = None, 0
-    while True:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed + batch)
-            try:
-                iterator = iter(loader) if iterator is None else iterator
-                values = next(iterator)
-            except StopIteration:
-                return
-            except TypeError as error:
-                raise TypeError(
-                    f"the data could not be put into batches ({error}); expected {FORMS}, with "
-                    "images as tensors or arrays"
-                ) from error
-        batch += 1
-        yield values
-
-
-def _tensor(values: Any, name: str) -> torch.Tensor:
-    if isinstance(values, torch.Tensor):
-        return values
-    try:
-        return torch.as_tensor(np.asarray(values))
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{name} is {type(values).__name__}; expected an array or tensor"
-        ) from error
-
-
-def _length(data: Any) -> int | None:
-    try:
-        return len(data)
-    except TypeError:
-        return None

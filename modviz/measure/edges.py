@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from modviz.core.graph import Layer, NeuronGraph
-from modviz.core.settings import one_of
+from modviz.core.settings import one_of, true_or_false
 from modviz.measure.by_hand import Pairs
 from modviz.measure.data import LabelledData
-from modviz.measure.network import LayerChoice, Network, dtype_of, require_module
+from modviz.measure.network import LayerChoice, Network, dtype_of
 from modviz.measure.reading import Connection
 from modviz.measure.signals import INPUT
+from modviz.measure.sound import require_module
 from modviz.measure.trace import Head
 
 Floats = NDArray[np.float64]
@@ -42,7 +43,7 @@ def weight_graph(
     Parameters
     ----------
     model : torch.nn.Module or Network
-    example_input : tensor, shape (images, ...), or data as `modviz.analyze` takes them
+    example_input : tensor or array, shape (images, ...), or data as `modviz.analyze` takes them
         A few inputs; not needed if a Network is given.
     layers : None, pair of str, or list of str
         Every hidden layer, a range (first, last), or just these.
@@ -66,14 +67,30 @@ def weight_graph(
     ------
     ValueError
         If a layer is unknown, weights are NaN, or nothing connects the chosen layers.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> modviz.weight_graph(planted.model, planted.data.images)
+    NeuronGraph(2 layers, 32 units, edges='weights')
     """
     one_of("kernel_norm", kernel_norm)
+    include_inputs = true_or_false("include_inputs", include_inputs)
+    include_outputs = true_or_false("include_outputs", include_outputs)
     if isinstance(model, Network):
+        if head is not None or connections is not None:
+            raise TypeError(
+                "head and connections belong to modviz.Network(model, example_input, ...), which "
+                "was given; say them there"
+            )
         network = model
     elif example_input is None:
         raise TypeError("example_input is missing; give a few inputs as the model takes them")
     else:
         require_module(model)
+        if isinstance(example_input, np.ndarray) and example_input.ndim:
+            example_input = example_input, np.zeros(len(example_input))
         if not isinstance(example_input, torch.Tensor):
             example_input = LabelledData(example_input, dtype=dtype_of(model)).first(2)
         network = Network(model, example_input, head=head, connections=connections)

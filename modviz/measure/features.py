@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from modviz.core.analysis import FeatureResults
+from modviz.core.checkpoint import Folder
 from modviz.core.controls import layer_groups
 from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
@@ -25,6 +26,7 @@ from modviz.measure.guard import evaluating, worker_pool
 from modviz.measure.network import Network, device_of, dtype_of
 from modviz.measure.optimise import STEPS, ToInputs
 from modviz.measure.painters import here, there
+from modviz.measure.picture_record import PictureRecord
 
 #: Pictures in 0 .. 1, shape (n, channels, ...), to inputs of the model.
 Preprocess = ToInputs
@@ -44,6 +46,7 @@ def measure_features(
     workers: int = 1,
     memory_limit: int | None = None,
     executor: Executor | None = None,
+    folder: Folder | None = None,
     report: FeatureCallback | None = None,
     cancel: threading.Event | None = None,
 ) -> FeatureResults:
@@ -71,6 +74,8 @@ def measure_features(
         Batches of other sizes round differently, as convolutions do.
     executor : concurrent.futures.Executor, optional
         Whose workers optimise the pictures, instead of threads of this process.
+    folder : Folder, optional
+        Where what is finished is recorded, and taken from.
     report : callable, optional
     cancel : threading.Event, optional
         Checked at every step.
@@ -94,8 +99,9 @@ def measure_features(
     score = np.full((n, 1 + n_controls), np.nan)
     entropy = np.full((n, 1 + n_controls), np.nan)
     images = np.full((n, 2, height, width, depth), np.nan, dtype=np.float32)
+    record = PictureRecord(folder, score, entropy, images)
     total = STEPS * int(tested.sum()) * (1 + n_controls)
-    done, lock, stop = 0, threading.Lock(), threading.Event()
+    done, lock, stop = STEPS * record.n_finished, threading.Lock(), threading.Event()
 
     def advance(steps: int) -> None:
         nonlocal done
@@ -120,8 +126,10 @@ def measure_features(
     n_pictures = {of_layer.layer: len(of_layer.rows) for of_layer in groups}
     with ExitStack() as held:
         held.enter_context(evaluating(network.model))
-        sizes = batch_sizes(network, n_pictures, preprocess, memory_limit, workers)
-        batches = batches_of(network, groups, seed, sizes)
+        held.callback(record.write)
+        wanted = batch_sizes(network, n_pictures, preprocess, memory_limit, workers)
+        sizes = record.sizes(wanted, memory_limit)
+        batches = batches_of(network, groups, seed, sizes, record.done)
         if executor is None:
             pool, n_workers = held.enter_context(
                 worker_pool(device_of(network.model), sizes.workers)
@@ -138,6 +146,7 @@ def measure_features(
             images[subcluster[kept], draw[kept]] = shown(
                 pictures.pictures[torch.from_numpy(kept)], network.input_shape
             )
+            record.add(batch.rows)
             if report is not None:
                 with lock:
                     report(done, total, results())

@@ -26,7 +26,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     """Hold a model in eval mode, with frozen parameters and no in-place activations.
 
     Whatever happens in the block, every module gets back its own training flag, ``inplace`` flag
-    and buffers, and every parameter its ``requires_grad`` and ``grad``.
+    and buffers, and every parameter its ``requires_grad`` and ``grad``. Autocast and inference mode
+    of the caller do not count in the block.
 
     Parameters
     ----------
@@ -51,6 +52,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         return
     with ExitStack() as undo:
         undo.callback(_HOLDERS.pop, id(model))
+        _plainly(undo)
         undo.callback(setattr, _STATE, "models", nested)
         _STATE.models = (*nested, model)
         for module in model.modules():
@@ -67,6 +69,15 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             undo.callback(parameter.requires_grad_, parameter.requires_grad)
             parameter.requires_grad_(False)
         yield
+
+
+def _plainly(undo: ExitStack) -> None:
+    """Leave modes of the caller's that other threads would not have, or that forbid gradients."""
+    if torch.is_inference_mode_enabled():
+        undo.enter_context(torch.inference_mode(False))
+    for device in ("cpu", "cuda"):
+        if torch.is_autocast_enabled(device):
+            undo.enter_context(torch.autocast(device, enabled=False))
 
 
 def _set(undo: ExitStack, owner: Any, attribute: str, value: object) -> None:

@@ -84,6 +84,9 @@ class HookReplay(Replay):
                         module.register_forward_hook(_gives(node, changes, keep, env)),
                     ]
                 env[self.output] = chosen_head(self._model(images), self._head)
+            except Exception as error:
+                error.add_note("modviz was running the model as a whole.")
+                raise
             finally:
                 for handle in handles:
                     handle.remove()

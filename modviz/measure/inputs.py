@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -10,7 +10,8 @@ from torch import nn
 from modviz.core.partition import Partition
 from modviz.measure.by_hand import Pairs
 from modviz.measure.data import LabelledData
-from modviz.measure.network import Network, dtype_of, require_module
+from modviz.measure.network import Network, dtype_of
+from modviz.measure.sound import require_module
 from modviz.measure.trace import Head
 
 
@@ -23,9 +24,9 @@ def check_kinds(
     executor: Any = None,
 ) -> None:
     """Refuse arguments of the wrong kind."""
-    if cancel is not None and not hasattr(cancel, "is_set"):
+    if cancel is not None and not _can(cancel, "is_set"):
         raise TypeError(f"cancel is {type(cancel).__name__}; expected a threading.Event")
-    if executor is not None and not hasattr(executor, "submit"):
+    if executor is not None and not _can(executor, "submit"):
         raise TypeError(
             f"executor is {type(executor).__name__}; expected a concurrent.futures.Executor, such "
             "as ProcessPoolExecutor(4), or client.get_executor() of a dask.distributed.Client"
@@ -34,8 +35,14 @@ def check_kinds(
         raise TypeError(f"progress={progress!r}; expected True, False or a function of a Progress")
     if preprocess is not None and not callable(preprocess):
         raise TypeError(f"preprocess={preprocess!r}; expected a function of pictures")
-    if isinstance(class_names, str):
+    named = class_names is None or isinstance(class_names, Iterable)
+    if isinstance(class_names, (str, bytes)) or not named:
         raise TypeError(f"class_names={class_names!r}; expected a list of names")
+
+
+def _can(thing: Any, verb: str) -> bool:
+    """Whether a thing, which is no class, has a method."""
+    return not isinstance(thing, type) and callable(getattr(thing, verb, None))
 
 
 def module_of(model: nn.Module | Network) -> nn.Module:
@@ -56,12 +63,24 @@ def read_inputs(
                 "was given; say them there"
             )
         network, labelled = model, LabelledData(data, dtype=dtype_of(model.model))
+        require_shape(network, labelled)
     else:
         require_module(model)
         labelled = LabelledData(data, dtype=dtype_of(model))
         network = Network(model, labelled.first(), head=head, connections=connections)
     network.choose(None)
     return network, labelled
+
+
+def require_shape(network: Network, data: LabelledData) -> None:
+    """Raise a ValueError for images of another shape than a network was read with."""
+    shape = tuple(data.first(1).shape[1:])
+    if shape != network.input_shape:
+        raise ValueError(
+            f"images have shape {shape}, but the Network was read with inputs of shape "
+            f"{network.input_shape}; give such images, or make a new modviz.Network with one of "
+            "these"
+        )
 
 
 def fitting(partition: Partition, network: Network) -> Partition:
@@ -83,6 +102,7 @@ def names_of_classes(
     given: Sequence[str] | None, data: LabelledData, n_classes: int
 ) -> tuple[str, ...]:
     """A name for each class: as given, else those of the data, else numbers."""
+    given = None if given is None else list(given)
     if given is not None and len(given) != n_classes:
         raise ValueError(
             f"class_names has {len(given)} names, but the model tells {n_classes} classes apart"

@@ -25,6 +25,8 @@ from modviz.measure.pairs import PairRun
 from modviz.measure.reporter import Reporter
 from modviz.measure.trace import Head
 
+_INTEGERS = (int, np.integer)
+
 
 def interactions(
     model: nn.Module | Network,
@@ -92,6 +94,16 @@ def interactions(
     A double lesion silences both groups at the values that single lesions silence. If one lies on
     the way to the other, the second is silenced in what the first lesion gave. With ``"mean"`` the
     means are those of the intact network. See `Interactions` for what the numbers mean.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> graph = modviz.weight_graph(planted.model, planted.data.images)
+    >>> partition = modviz.spectral_partition(graph, n_clusters=2)
+    >>> pairs = modviz.interactions(planted.model, planted.data, partition, progress=False)
+    >>> pairs.table().index.tolist()
+    ['A1 + B1', 'A1 + A2', 'A1 + B2', 'B1 + A2', 'B1 + B2', 'A2 + B2']
     """
     known = [name for name in inspect.signature(interactions).parameters if name != "unknown"]
     refuse_unknown("interactions", unknown, known[3:])
@@ -163,6 +175,7 @@ def _members(
 
 
 def _key(key: object) -> tuple[str, int]:
-    if not isinstance(key, tuple) or len(key) != 2:
+    pair = tuple(key) if isinstance(key, (tuple, list)) else ()
+    if len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], _INTEGERS):
         raise TypeError(f"subcluster {key!r}; expected a name such as 'B2' or (layer, cluster)")
-    return str(key[0]), int(key[1])
+    return pair[0], int(pair[1])

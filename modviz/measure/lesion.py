@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from modviz.core import statistics
 from modviz.core.analysis import LesionResults
+from modviz.core.checkpoint import Folder
 from modviz.core.controls import LayerGroups, layer_groups
 from modviz.core.partition import Partition
-from modviz.measure.counting import Counts, count_right
+from modviz.measure.counting import count_right
+from modviz.measure.counts import Counts
 from modviz.measure.data import LabelledData
+from modviz.measure.digests import ImagesDigest
 from modviz.measure.network import Network
 
 #: Results, and which of the model's classes they are about.
@@ -36,6 +39,8 @@ def measure_lesions(
     workers: int | None = None,
     memory_limit: int | None = None,
     executor: Executor | None = None,
+    folder: Folder | None = None,
+    images: ImagesDigest | None = None,
     report: LesionCallback | None = None,
     cancel: threading.Event | None = None,
 ) -> Measured:
@@ -63,6 +68,10 @@ def measure_lesions(
         memory that is free, 2 GiB at most.
     executor : concurrent.futures.Executor, optional
         Whose workers do the work, instead of threads of this process.
+    folder : Folder, optional
+        Where what is finished is recorded, and taken from.
+    images : ImagesDigest, optional
+        Becomes the digest of all images.
     report : callable, optional
     cancel : threading.Event, optional
         Checked between lesions.
@@ -106,6 +115,8 @@ def measure_lesions(
         workers=workers,
         memory_limit=memory_limit,
         executor=executor,
+        folder=folder,
+        images=images,
         report=told,
         cancel=cancel,
     )
@@ -146,6 +157,7 @@ def results_of(
         n_images=int(counts.images.sum()),
         change_error=np.where(tested, error, np.nan),
         near_ties=counts.near_ties,
+        class_images=counts.images[present],
     )
     return results, present
 

@@ -11,13 +11,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from modviz.core.checkpoint import Folder
 from modviz.core.controls import LayerGroups, draw_controls, layer_groups
 from modviz.core.partition import Partition
 from modviz.core.sequential import rule_for
 from modviz.core.settings import Settings
 from modviz.measure.adaptive import measure_adaptively
-from modviz.measure.counting import CountCallback, Counts, count_right
+from modviz.measure.counting import CountCallback, count_right
+from modviz.measure.counts import Counts
 from modviz.measure.data import LabelledData
+from modviz.measure.digests import ImagesDigest
 from modviz.measure.lesion import (
     LesionCallback,
     Measured,
@@ -38,8 +41,10 @@ class LesionStage:
     ----------
     network, data, partition, tested, settings
         What is measured, and how.
-    workers, memory_limit, executor, cancel
+    workers, memory_limit, executor, folder, cancel
         As in `modviz.measure.lesion.measure_lesions`.
+    digest : ImagesDigest
+        Of the images, once they have been gone through.
     """
 
     network: Network
@@ -50,7 +55,9 @@ class LesionStage:
     workers: int | None = None
     memory_limit: int | None = None
     executor: Executor | None = None
+    folder: Folder | None = None
     cancel: threading.Event | None = None
+    digest: ImagesDigest = field(default_factory=ImagesDigest)
     _kernels: Kernels = field(default_factory=Kernels)  # every count is of one network
 
     @cached_property
@@ -81,6 +88,8 @@ class LesionStage:
             workers=self.workers,
             memory_limit=self.memory_limit,
             executor=self.executor,
+            folder=self.folder,
+            images=self.digest,
             report=report,
             cancel=self.cancel,
         )
@@ -126,6 +135,8 @@ class LesionStage:
             workers=self.workers,
             memory_limit=self.memory_limit,
             executor=self.executor,
+            folder=self.folder,
+            images=self.digest,
             kernels=self._kernels,
             report=report,
             cancel=self.cancel,

@@ -103,6 +103,18 @@ def more_controls(
     TypeError, ValueError
         If an argument is not as described, if a subcluster can't get more, or if the model or the
         data give other answers than those of the analysis.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> quick = {"features": False, "progress": False}
+    >>> analysis = modviz.analyze(planted.model, planted.data, n_clusters=2, n_controls=19, **quick)
+    >>> more = modviz.more_controls(
+    ...     analysis, planted.model, planted.data, n_controls=39, progress=False
+    ... )
+    >>> more.lesions.controls.shape  # subclusters, controls, classes
+    (4, 39, 4)
     """
     known = [name for name in inspect.signature(more_controls).parameters if name != "unknown"]
     refuse_unknown("more_controls", unknown, known[3:])

@@ -19,6 +19,14 @@ from modviz.measure.places import Places
 from modviz.measure.reader import read
 from modviz.measure.reading import Connection, Reading
 from modviz.measure.replay import Replay
+from modviz.measure.sound import (
+    alike,
+    checked_example,
+    checked_head,
+    checked_pairs,
+    refuse_broken,
+    require_module,
+)
 from modviz.measure.trace import Head, NetworkError, class_scores, traced
 
 #: What `layers=` takes: all hidden layers, a range (first, last), or a list of names.
@@ -62,6 +70,13 @@ class Network(Places):
         If `model` is no module or `example_input` no tensor.
     NetworkError
         If the model can't be traced or run on the example, or does not return class scores.
+
+    Examples
+    --------
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> network = modviz.Network(planted.model, planted.data.images[:1])
+    >>> [f"{layer.name}: {layer.n_units}" for layer in network.layers]
+    ['fc1: 16', 'fc2: 16', 'output: 4']
     """
 
     def __init__(
@@ -73,25 +88,29 @@ class Network(Places):
         connections: Pairs | None = None,
     ) -> None:
         require_module(model)
-        if not isinstance(example_input, torch.Tensor):
-            raise TypeError(
-                f"example_input is {type(example_input).__name__}; expected a torch.Tensor"
-            )
+        example = checked_example(example_input)
+        head, pairs = checked_head(head), checked_pairs(connections)
         self.model = model
-        pairs = None if connections is None else [list(pair) for pair in connections]
         given: dict[str, Any] = {"head": head, "connections": pairs}
         #: What was said about how to read the model, for whoever wants to read it so again.
         self.options = {name: value for name, value in given.items() if value is not None}
-        _refuse_broken(model)
-        example = example_input[:2].to(device_of(model))
+        refuse_broken(model)
+        example = example.to(device_of(model))
         if len(example) == 1:  # two images, so that their number shows in shapes
             example = example.expand(2, *example.shape[1:])
         self.input_shape = tuple(example.shape[1:])
-        with evaluating(model), torch.no_grad():
+        # a model may draw random numbers, which are the user's, before it is refused for that
+        devices = [example.device] if example.is_cuda else []
+        with (
+            torch.random.fork_rng(devices=devices),
+            torch.inference_mode(False),
+            evaluating(model),
+            torch.no_grad(),
+        ):
             # copies: a model may write into its input
             expected = class_scores(model, example.clone(), head)
-            super().__init__(*_read(model, example, head, connections))
-        if not torch.allclose(self._reading.output, expected, rtol=1e-4, atol=1e-5, equal_nan=True):
+            super().__init__(*_read(model, example, head, pairs))
+        if not alike(self._reading.output, expected):
             raise NetworkError(
                 "the traced model gives other outputs than the model itself, so forward() depends "
                 "on something that tracing can't see: randomness (F.dropout needs "
@@ -140,14 +159,14 @@ class Network(Places):
             if not names:
                 raise NetworkError("the model has no hidden layer: only its output layer has units")
             return self.hidden
-        given: object = layers  # what a user gives need not be what the signature says
+        given: Any = layers  # what a user gives need not be what the signature says
         if not isinstance(given, (tuple, list)):
             raise TypeError(
                 f"layers={layers!r}; expected None, a pair (first, last) or a list of names, "
                 f"out of {names}"
             )
-        for name in layers:
-            if name not in names:
+        for name in given:
+            if not isinstance(name, str) or name not in names:
                 raise ValueError(f"there is no hidden layer {name!r}; the model has {names}")
         if isinstance(layers, tuple):
             if len(layers) != 2:
@@ -255,33 +274,14 @@ class Network(Places):
 
 
 def _read(
-    model: nn.Module, example: torch.Tensor, head: Head, connections: Pairs | None
+    model: nn.Module, example: torch.Tensor, head: Head, connections: list[list[str]] | None
 ) -> tuple[Replay, Reading]:
     if connections is not None:
-        return read_by_hand(model, example.clone(), connections, head)
+        pairs = [(source, target) for source, target in connections]
+        return read_by_hand(model, example.clone(), pairs, head)
     module = traced(model, example.clone(), head)
     replay = Replay(module.graph, module)
     return replay, read(replay, dict(model.named_modules()), example.clone())
-
-
-def require_module(model: object) -> None:
-    """Raise a TypeError for what is no torch module."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model is {type(model).__name__}; expected a torch.nn.Module")
-
-
-def _refuse_broken(model: nn.Module) -> None:
-    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if tensor.is_inference():
-            raise NetworkError(
-                f"{name!r} of the model was made in torch.inference_mode, where nothing can be "
-                "derived; build or load the model outside of it"
-            )
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise NetworkError(
-                f"{name!r} of the model holds NaN or infinite values: training diverged or the "
-                "checkpoint is damaged; load a sound one"
-            )
 
 
 def device_of(model: nn.Module) -> torch.device:

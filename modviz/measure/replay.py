@@ -6,6 +6,7 @@ pass, bit for bit; it only leaves out what did not change.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,8 +18,39 @@ from modviz.measure.ops import LAYERS, out_of_place
 Env = dict[fx.Node, Any]
 
 
+#: torch.fx replaces methods of nn.Module for the whole process while it traces: one at a time.
+TRACING = threading.RLock()
+
+
 class Tracer(fx.Tracer):
-    """Keeps subclasses of the layers that hold units whole, wherever they are defined."""
+    """Keeps subclasses of the layers that hold units whole, wherever they are defined.
+
+    Models that other threads run in the meantime are run as they are.
+    """
+
+    def trace(self, root: Any, concrete_args: dict[str, Any] | None = None) -> fx.Graph:
+        """The graph of a module's operations."""
+        with TRACING:
+            self._thread = threading.get_ident()
+            return super().trace(root, concrete_args)
+
+    def call_module(
+        self,
+        m: nn.Module,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """What takes the place of a module's call."""
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """What takes the place of reading an attribute of a module."""
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module stays one operation of the graph."""
@@ -113,7 +145,14 @@ class Replay:
                     env.pop(source, None)
 
     def call(self, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
-        """The value of one node, given those it reads."""
+        """The value of one node, given those it reads; what it raises is passed on with a note."""
+        try:
+            return self._value(node, env)
+        except Exception as error:
+            error.add_note(f"modviz was running {node.target} of the model.")
+            raise
+
+    def _value(self, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
         if node.op == "get_attr":
             value: Any = self.root
             for part in str(node.target).split("."):

@@ -7,9 +7,11 @@ and a cancel returns it as it is.
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -21,6 +23,7 @@ from modviz.core.partition import Partition
 from modviz.core.progress import ProgressCallback
 from modviz.core.settings import Settings, refuse_unknown, whole_number
 from modviz.measure.by_hand import Pairs
+from modviz.measure.checkpoint import Checkpoint
 from modviz.measure.features import Preprocess
 from modviz.measure.guard import evaluating
 from modviz.measure.inputs import check_kinds, module_of, read_inputs
@@ -61,6 +64,7 @@ def analyze(
     executor: Executor | None = None,
     memory_limit: int | None = None,
     kept: Kept | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | ProgressCallback = True,
     cancel: threading.Event | None = None,
     **unknown: Any,
@@ -147,6 +151,12 @@ def analyze(
     kept : modviz.measure.kept.Kept, optional
         What earlier runs on this model and these data left, given to each of them: only what
         changed is done anew, with the same results. See there for what it sees change.
+    checkpoint : str or path, optional
+        A folder that records what is finished, every few seconds; it is made if need be. After any
+        end (a kill, a full disk, an error in the data) the same call goes on from it and gives the
+        results of a run of one piece, to the last bit. With other settings, another model or other
+        data it is refused. `workers`, `executor` and `memory_limit` may change. Delete it when the
+        analysis is saved. See the notes.
     progress : bool or callable
         True: a progress bar. A callable gets a `modviz.Progress` a few times a second, with the
         results so far whenever there are new ones.
@@ -165,9 +175,19 @@ def analyze(
         If an argument is not as described; the message says what is and what to do.
     NetworkError
         If modviz can't follow the model; the message names the module and the operation.
+    CheckpointError
+        If `checkpoint` is of another analysis (the message says what differs) or in use.
 
     Notes
     -----
+    What a checkpoint may lose is the work of the last 2 seconds, or 1 % of the time if that is
+    more; of lesions that an `executor` does, the batches of images at work; of the passes for top
+    images and for correlations all that is not finished. If the disk is full the analysis goes on,
+    with a warning, and what was recorded before stays. A Dataset or DataLoader is compared image by
+    image as it is gone through; lesions are counted anew where it gives other images than before.
+    Batches of pictures are cut as at first, unless `memory_limit` changed; then the pictures still
+    to be made may differ in their last digits. Functions are known by their names.
+
     Method: Hod et al., "Detecting Modularity in Deep Neural Networks", arXiv:2110.08058.
     """
     known = [name for name in inspect.signature(analyze).parameters if name != "unknown"]
@@ -211,6 +231,8 @@ def analyze(
         class_names=class_names,
     )
     check_kept(kept)
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise TypeError(f"checkpoint is {type(checkpoint).__name__}; expected the name of a folder")
     whole = module_of(model)
     with torch.inference_mode(False), evaluating(whole), Reporter(progress) as reporter:
         reporter.start("reading", "reading the model")
@@ -233,7 +255,11 @@ def analyze(
             executor=executor,
             kept=kept,
         )
-        return run.analysis(partition, activation_images)
+        if checkpoint is None:
+            return run.analysis(partition, activation_images)
+        identity = run.identity(partition, activation_images)
+        with closing(Checkpoint.opened(checkpoint, identity)) as run.earlier.checkpoint:
+            return run.analysis(partition, activation_images)
 
 
 def hidden_layers(

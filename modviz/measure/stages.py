@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any
@@ -15,33 +15,29 @@ from modviz.core.analysis import Analysis, FeatureResults, size_rule
 from modviz.core.controls import draw_controls
 from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
+from modviz.core.results import TopImages
 from modviz.core.settings import Settings
-from modviz.core.spectral import Partitioner
 from modviz.core.support import Support
 from modviz.measure.data import LabelledData
+from modviz.measure.earlier import Earlier
 from modviz.measure.features import Preprocess, check_pictures, measure_features, picture_shape
-from modviz.measure.graph_stage import graph_of
+from modviz.measure.graph_stage import GraphStage
+from modviz.measure.identity import Digests, identity_of, provenance_of
 from modviz.measure.images import measure_top_images
 from modviz.measure.inputs import fitting, names_of_classes
 from modviz.measure.kept import (
     Kept,
-    Slot,
     features_key,
     graph_key,
     images_key,
-    lesions_key,
-    partition_key,
     support_key,
 )
-from modviz.measure.lesion import Measured, cut_to
+from modviz.measure.lesion import Measured
 from modviz.measure.lesion_stage import LesionStage
 from modviz.measure.network import Network
 from modviz.measure.reporter import Reporter
 from modviz.measure.stretching import to_range_of
 from modviz.measure.support import measure_support, other_settings
-
-#: Words for a stage whose results are taken over.
-_KEPT = "kept from the run before"
 
 
 class Stages:
@@ -63,7 +59,7 @@ class Stages:
         kept: Kept | None = None,
     ) -> None:
         self.settings, self.reporter = settings, reporter
-        self.kept = Kept() if kept is None else kept
+        self.earlier = Earlier(Kept() if kept is None else kept, reporter)
         self.cancel = cancel if cancel is not None else threading.Event()
         self.workers = workers or torch.get_num_threads()
         self.memory_limit, self.executor = memory_limit, executor
@@ -79,8 +75,9 @@ class Stages:
     def analysis(self, partition: Partition | None, activation_images: Any = None) -> Analysis:
         """Go through all stages; a cancel gives what there is by then."""
         settings, is_given = self.settings, partition is not None
+        graphs = GraphStage(self.network, self.data, self.earlier, activation_images, self.cancel)
         if partition is None:
-            partition = self._partition(activation_images)
+            partition = graphs.partition(settings)
         else:
             self.reporter.start("partition", "partition: as given")
             partition = fitting(partition, self.network)
@@ -97,6 +94,7 @@ class Stages:
                 "scope": partition.scope,
             },
             model_name=self.model_name,
+            provenance=self._provenance(self.digests.data),
         )
         self.reporter.show(self.result)
         try:
@@ -106,7 +104,7 @@ class Stages:
             if settings.features:
                 self._features(partition)
             if settings.support and not is_given:  # no seed and no edges gave one's own partition
-                self._support(partition, activation_images)
+                self._support(partition, graphs)
         except (Cancelled, KeyboardInterrupt) as stop:
             if isinstance(stop, KeyboardInterrupt):
                 warnings.warn("interrupted: the analysis keeps what was finished", stacklevel=3)
@@ -120,32 +118,26 @@ class Stages:
         self.reporter.show(done)
         return done
 
-    def _partition(self, activation_images: Any) -> Partition:
-        settings, key = self.settings, partition_key(self.settings)
-        self.reporter.start("partition", "building the graph and partitioning it")
-        partitioner, known = self._partitioner(settings, activation_images, "graph")
-        partition: Partition | None = self.kept.get("partition", key)
-        if partition is not None:
-            self.reporter.start("partition", f"partition: {_KEPT}")
-            return partition
-        if known:
-            what = "activations" if settings.edges == "activations" else "graph"
-            self.reporter.start("partition", f"{what}: {_KEPT}; partitioning")
-        partition = partitioner.partition(
-            settings.n_clusters, scope=settings.scope, seed=settings.seed
+    @property
+    def digests(self) -> Digests:
+        """Of model and data."""
+        return self.earlier.digests(self.network, self.data)
+
+    def identity(self, partition: Partition | None, activation_images: Any) -> dict[str, Any]:
+        """What a checkpoint is known by."""
+        return identity_of(
+            self.network,
+            self.data,
+            self.settings,
+            self.digests,
+            partition=partition,
+            activation_images=activation_images,
+            preprocess=self.preprocess,
+            class_names=self.class_names,
         )
-        self.kept.put("partition", key, partition)
-        return partition
 
-    def _partitioner(self, settings: Settings, images: Any, slot: Slot) -> tuple[Partitioner, bool]:
-        """The graph of some settings with its eigenvectors, and whether it was kept."""
-
-        def build() -> Partitioner:
-            report, cancel = self.reporter.advance, self.cancel
-            data = self.network, self.data
-            return Partitioner(graph_of(*data, settings, images, report=report, cancel=cancel))
-
-        return self.kept.partitioner(settings, images, build, slot)
+    def _provenance(self, images: str | None) -> dict[str, Any]:
+        return provenance_of(self.network, self.data, self.digests, images)
 
     def _lesions(self, partition: Partition) -> None:
         settings = self.settings
@@ -158,6 +150,7 @@ class Stages:
             workers=self.workers,
             memory_limit=self.memory_limit,
             executor=self.executor,
+            folder=self.earlier.checkpoint.folder,
             cancel=self.cancel,
         )
 
@@ -173,43 +166,22 @@ class Stages:
             else:
                 self.reporter.advance(done, total or 0)
 
-        measured = self._kept_lesions(stage, keep)
-        if measured is None:
+        found = self.earlier.lesions(stage, lambda known: self.reporter.show(keep(known)))
+        if found is None:
             n_lesions = int(stage.tested.sum()) * (1 + settings.n_controls)
             most = "up to " if settings.controls == "adaptive" else ""
             text = f"lesions: {most}{n_lesions:,} on {stage.images} images"
             self.reporter.start("lesions", text)
-            measured = stage.all(report)
+            found = stage.all(report), self.digests.data or stage.digest.text
+        measured, digest = found
         keep(measured)
-        self.kept.put("lesions", lesions_key(partition, settings), measured)
-
-    def _kept_lesions(
-        self, stage: LesionStage, keep: Callable[[Measured], Analysis]
-    ) -> Measured | None:
-        """The lesions of an earlier run, with fewer controls or more; None if they are of no use.
-
-        Where controls are missing, those that all have are shown until the others are there.
-        """
-        before = self.kept.lesions(stage.partition, self.settings)
-        if before is None:
-            return None
-        cut = before
-        if self.settings.controls == "fixed":
-            cut = cut_to(before[0], self.settings.n_controls), before[1]
-        missing = 0 if self.settings.controls == "adaptive" else stage.lacking(before)
-        if not missing:
-            self.reporter.start("lesions", f"lesions: {_KEPT}")
-            self.reporter.show(keep(cut), 1, 1)
-            return cut
-        text = f"lesions: {missing:,} more on {stage.images} images; the others are {_KEPT}"
-        self.reporter.start("lesions", text)
-        self.reporter.show(keep(cut))
-        return stage.more(before, lambda done, total: self.reporter.advance(done, total or 0))
+        self.result = replace(self.result_so_far, provenance=self._provenance(digest))
+        self.earlier.leave_lesions(partition, settings, measured, digest)
 
     def _top_images(self, partition: Partition) -> None:
-        kept = self.kept.top_images(partition, self.settings)
+        key = images_key(partition, self.settings)
+        kept = self.earlier.find("images", "top images", TopImages, key)
         if kept is not None:
-            self.reporter.start("images", f"top images: {_KEPT}")
             self.result = replace(self.result_so_far, top_images=kept)
             self.reporter.show(self.result, 1, 1)
             return
@@ -226,7 +198,7 @@ class Stages:
             report=lambda done, total: self.reporter.advance(done, total or 0),
             cancel=self.cancel,
         )
-        self.kept.put("images", images_key(partition, self.settings), results)
+        self.earlier.leave("images", key, results)
         self.result = replace(self.result_so_far, top_images=results)
         self.reporter.show(self.result)
 
@@ -234,9 +206,8 @@ class Stages:
         key = features_key(
             partition, self.settings, self.preprocess, self.memory_limit, self.workers
         )
-        kept: FeatureResults | None = self.kept.get("features", key)
+        kept = self.earlier.find("features", "feature images", FeatureResults, key)
         if kept is not None:
-            self.reporter.start("features", f"feature images: {_KEPT}")
             self.result = replace(self.result_so_far, features=kept)
             self.reporter.show(self.result, 1, 1)
             return
@@ -262,34 +233,34 @@ class Stages:
             workers=self.workers,
             memory_limit=self.memory_limit,
             executor=self.executor,
+            folder=self.earlier.checkpoint.folder,
             report=report,
             cancel=self.cancel,
         )
-        self.kept.put("features", key, results)
+        self.earlier.leave("features", key, results)
         self.result = replace(self.result_so_far, features=results)
 
-    def _support(self, partition: Partition, activation_images: Any) -> None:
-        key = support_key(graph_key(self.settings, activation_images), partition, self.settings)
+    def _support(self, partition: Partition, graphs: GraphStage) -> None:
+        graph = graph_key(self.settings, graphs.activation_images)
+        key = support_key(graph, partition, self.settings)
 
         def take(results: Support) -> None:
             self.result = replace(self.result_so_far, support=results)
             self.reporter.show(self.result)
 
-        results: Support | None = self.kept.get("support", key)
-        if results is not None:
-            self.reporter.start("support", f"stability and agreement: {_KEPT}")
-        else:
+        results = self.earlier.find("support", "stability and agreement", Support, key)
+        if results is None:
             results = measure_support(
                 partition,
-                self._partitioner(self.settings, activation_images, "graph")[0],
+                graphs.partitioner(self.settings, "graph")[0],
                 self.settings,
-                lambda: self._partitioner(other_settings(self.settings), None, "other graph")[0],
+                lambda: graphs.partitioner(other_settings(self.settings), "other graph")[0],
                 start=lambda words: self.reporter.start("support", words),
                 report=self.reporter.advance,
                 show=take,
                 cancel=self.cancel,
             )
-            self.kept.put("support", key, results)
+            self.earlier.leave("support", key, results)
         take(results)
 
     @property

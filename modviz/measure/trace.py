@@ -22,7 +22,7 @@ import torch
 from torch import fx, nn
 from torch.utils import _pytree as pytree
 
-from modviz.measure.replay import Tracer, without_writes
+from modviz.measure.replay import TRACING, Tracer, without_writes
 
 #: Which of several outputs holds the class scores: a position or a key.
 Head = int | str | None
@@ -59,6 +59,10 @@ def class_scores(model: nn.Module, example: torch.Tensor, head: Head) -> torch.T
             f"the model returns shape {tuple(output.shape)} for {example.shape[0]} images; "
             "expected class scores of shape (images, classes) with at least 2 classes"
         )
+    if not output.is_floating_point():
+        raise NetworkError(
+            f"the model returns {output.dtype}; expected class scores as floating-point numbers"
+        )
     return output
 
 
@@ -75,7 +79,8 @@ def chosen_head(output: Any, head: Head) -> Any:
         return output
     else:
         raise NetworkError(f"head={head!r}, but the model returns just one tensor; leave head out")
-    if head is None and len(heads) == 1:
+    # an output of a named tuple goes by its position and by its name
+    if head is None and len({id(value) for value in heads.values()}) == 1:
         return next(iter(heads.values()))
     if head is None or head not in heads:
         there = ", ".join(f"{key!r} {_described(value)}" for key, value in heads.items())
@@ -146,7 +151,7 @@ def traced(model: nn.Module, example: torch.Tensor, head: Head = None) -> fx.Gra
 def _by_fx(model: nn.Module, head: Head) -> fx.Graph:
     arguments = list(inspect.signature(model.forward).parameters.values())[1:]
     fixed = {a.name: a.default for a in arguments if a.default is not a.empty}
-    with _lengths_traced(model):
+    with TRACING, _lengths_traced(model):
         graph = Tracer().trace(model, concrete_args=fixed or None)
     for node in [n for n in graph.nodes if n.op == "placeholder"]:
         name = str(node.target)

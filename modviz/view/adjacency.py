@@ -56,7 +56,8 @@ def head(facts: Facts, order: Sorted) -> str:
     low, high = order.limits
     title = "Weights" if facts.analysis.partition.graph.edges == "weights" else "Correlations"
     ramp = style.ramp(f"mean {measure(facts)}, log", f"{low:g}", f"{high:g}", list(_PALETTE_STOPS))
-    return style.header(title, "mean edge between units; drag to zoom", ramp)
+    rounded = "" if facts.analysis.partition.graph.exact else ", rounded"
+    return style.header(title, f"mean edge between units{rounded}; drag to zoom", ramp)
 
 
 def draw(order: Sorted | None) -> Drawing:

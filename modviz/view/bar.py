@@ -13,7 +13,13 @@ from modviz.view.facts import LEVEL, Facts
 from modviz.view.verdict import verdict
 
 #: The state of the page beside the selection, at the beginning.
-VIEW: Final = {"sort": "effect", "layer": "", "show": "all", "order": "cluster"}
+VIEW: Final = {
+    "sort": "effect",
+    "layer": "",
+    "show": "all",
+    "order": "cluster",
+    "gallery": "layer",
+}
 _SORTS: Final = (
     ("effect", "largest loss"),
     ("p", "smallest p"),
@@ -35,6 +41,7 @@ def checked(view: dict[str, Any], layers: Sequence[str]) -> dict[str, str]:
         "layer": ["", *layers],
         "show": [key for key, _ in _SHOWN],
         "order": ["cluster", "layer"],
+        "gallery": ["layer", "rows"],
     }
     return {key: view[key] if view.get(key) in allowed[key] else VIEW[key] for key in VIEW}
 

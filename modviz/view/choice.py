@@ -12,7 +12,7 @@ from html import escape
 
 import numpy as np
 from bokeh.layouts import column
-from bokeh.models import HoverTool, InlineStyleSheet
+from bokeh.models import InlineStyleSheet
 from bokeh.models.layouts import Column
 from bokeh.models.widgets import Div
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def panel(choice: ClusterChoice) -> Column:
             f"choice is a {type(choice).__name__}; expected what modviz.choose_n_clusters returns"
         )
     live = LiveFigure(draw(choice))
-    live.figure.add_tools(HoverTool(tooltips="@tip{safe}", renderers=[live.renderers["hits"]]))
+    live.explain("hits")
     sheet = InlineStyleSheet(css=style.CSS + ".say { white-space: normal; }")
     heading = Div(text=head(choice), width=_WIDTH, margin=0, stylesheets=[sheet], disable_math=True)
     return column(heading, live.figure, spacing=6, width=_WIDTH, name="choice")

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bokeh.layouts import column, row
-from bokeh.models import ColumnDataSource, CustomJS, HoverTool, InlineStyleSheet
+from bokeh.models import ColumnDataSource, CustomJS, InlineStyleSheet
 from bokeh.models.layouts import Column
-from bokeh.models.renderers import DataRenderer
 from bokeh.models.widgets import Div, Select
 
 from modviz.core.comparison import Comparison
@@ -66,8 +65,7 @@ def panel(comparison: Comparison) -> Column:
 def _live(drawing: Drawing, name: str, hovered: tuple[str, ...]) -> LiveFigure:
     """A figure whose marks explain themselves."""
     live = LiveFigure(drawing, name=name)
-    hovers: list[DataRenderer] = [live.renderers[key] for key in hovered]
-    live.figure.add_tools(HoverTool(tooltips="@tip{safe}", renderers=hovers))
+    live.explain(*hovered)
     return live
 
 

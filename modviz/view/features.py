@@ -147,8 +147,9 @@ def _draw_pair(facts: Facts, marks: _Marks, places: Gallery, cell: Cell) -> None
             len(facts.names) + i,
         ),
     ):
-        there = pictures is not None and not np.isnan(pictures[i]).all()
-        image = pictures[i] if there and pictures is not None else None
+        image = None if pictures is None else pictures[i]
+        if image is not None and np.isnan(image).all():
+            image = None
         marks.picture(name, image, (left, y, w, h), ("features", tile))
         bar = y + h + gallery.BAR
         marks.bars.append((left, bar, left + w, bar + 4, color, name))
@@ -174,7 +175,9 @@ def _draw_tops(facts: Facts, marks: _Marks, places: Gallery, cell: Cell) -> None
             marks.picture(name, None, (x + dx, y + dy, w, h), ("tops", 0))
     elif tops.images is not None and facts.topped[i]:
         first = i * tops.images.shape[1]
-        for t, ((dx, dy), image) in enumerate(zip(corners, tops.images[i], strict=False)):
+        for t, ((dx, dy), image) in enumerate(
+            zip(corners, tops.images[i, : len(corners)], strict=False)
+        ):
             marks.picture(name, image, (x + dx, y + dy, w, h), ("tops", first + t))
     line = y + places.tops_from + places.tops_height + gallery.BELOW_TOPS
     if not places.pair:

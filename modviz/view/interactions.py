@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from bokeh.layouts import column
-from bokeh.models import HoverTool, InlineStyleSheet
+from bokeh.models import InlineStyleSheet
 from bokeh.models.layouts import Column
 from bokeh.models.widgets import Div
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ def panel(interactions: Interactions, linking: Linking | None = None) -> Column:
     sheet = InlineStyleSheet(css=style.CSS)
     grid = _Grid.of(interactions)
     live = LiveFigure(draw(interactions, grid), name="modviz-interactions")
-    live.figure.add_tools(HoverTool(tooltips="@tip{safe}", renderers=[live.renderers["cells"]]))
+    live.explain("cells")
     if linking is not None:
         linking.join("interactions", live.figure, live.sources["hits"])
     width = max(_WIDTH, grid.width)

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import holoviews as hv
 import numpy as np
-from bokeh.models import ColumnDataSource, Range1d, Tool
-from bokeh.models.renderers import GlyphRenderer
+from bokeh.models import ColumnDataSource, HoverTool, Range1d, Tool
+from bokeh.models.renderers import DataRenderer, GlyphRenderer
 from bokeh.plotting import figure
 
 from modviz.view import style
@@ -127,18 +127,27 @@ class LiveFigure:
             sizing_mode="fixed",
         )
 
-    def _measure(self, drawing: Drawing) -> None:
-        figure = self.figure
-        figure.update(width=drawing.width, height=drawing.height)
-        figure.update(frame_width=drawing.width - EDGE, frame_height=drawing.height - EDGE)
-        for live, (start, end) in (
-            (figure.x_range, drawing.x_range),
-            (figure.y_range, drawing.y_range),
-        ):
+    def explain(self, *layers: str) -> None:
+        """Show the column ``tip`` of these layers, which is HTML, at the pointer."""
+        renderers: list[DataRenderer] = [self.renderers[layer] for layer in layers]
+        self.figure.add_tools(HoverTool(tooltips="@tip{safe}", renderers=renderers))
+
+    def _measure(self, drawing: Drawing, tallest: int | None = None) -> None:
+        figure, height = self.figure, drawing.height
+        y_range = drawing.y_range
+        if tallest is not None and height > tallest:
+            height, y_range = tallest, (tallest, 0)
+        figure.update(width=drawing.width, height=height)
+        figure.update(frame_width=drawing.width - EDGE, frame_height=height - EDGE)
+        for live, (start, end) in ((figure.x_range, drawing.x_range), (figure.y_range, y_range)):
             live.update(start=start, end=end, reset_start=start, reset_end=end)
 
-    def update(self, drawing: Drawing) -> None:
-        """Show another drawing of the same panel; the layers must have the same names."""
+    def update(self, drawing: Drawing, tallest: int | None = None) -> None:
+        """Show another drawing of the same panel; the layers must have the same names.
+
+        Of a drawing that is measured in pixels no more is in view than `tallest`, until the page's
+        scripts show what they want of it.
+        """
         for key, layer in drawing.layers.items():
             if layer.kind == "pictures" and self.tiles is not None:
                 self.tiles.data = _tiles(layer)
@@ -147,7 +156,7 @@ class LiveFigure:
             if layer.kind == "labels":
                 columns = _padded(columns, len(self.sources[key].data["x"]))
             self.sources[key].data = columns
-        self._measure(drawing)
+        self._measure(drawing, tallest)
 
 
 def _columns(layer: Layer) -> Columns:

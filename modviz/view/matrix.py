@@ -133,13 +133,7 @@ def shares_inside(partition: Partition) -> Floats:
 
     NaN for a cluster without units or edges. The normalised cut is the sum of one minus these.
     """
-    k = partition.n_clusters
-    between = pool(partition.graph, partition.labels, partition.labels, (k, k))
-    volume = np.zeros(k)
-    member = partition.labels >= 0
-    np.add.at(volume, partition.labels[member], partition.graph.degrees[member])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(between.diagonal() / volume)
+    return partition.inside.shares
 
 
 def color_limits(image: NDArray[np.float32]) -> tuple[float, float]:

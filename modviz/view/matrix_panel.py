@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from bokeh.layouts import column, row
-from bokeh.models import BoxZoomTool, HoverTool, Spacer, WheelZoomTool
+from bokeh.models import BoxZoomTool, Spacer, WheelZoomTool
 from bokeh.models.annotations import BoxAnnotation
 from bokeh.models.layouts import Column
 from bokeh.models.mappers import LinearColorMapper
@@ -70,7 +70,7 @@ class MatrixPanel:
     @staticmethod
     def _strip(linking: Linking, *, across: bool) -> LiveFigure:
         live = LiveFigure(adjacency.draw_strip(None, across=across))
-        live.figure.add_tools(HoverTool(tooltips="@tip{safe}", renderers=[live.renderers["hits"]]))
+        live.explain("hits")
         linking.clickable(live.figure, live.sources["hits"])
         return live
 

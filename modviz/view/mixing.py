@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from modviz.core.partition import Partition
-from modviz.view import matrix
 
 
 @dataclass(frozen=True)
@@ -35,28 +32,4 @@ def kept(partition: Partition) -> Kept:
     cluster of two layers would seem tight for that alone. Inside a layer, where a unit cannot be
     its own partner, the rest of the proportions stands for all.
     """
-    graph, labels, k = partition.graph, partition.labels, partition.n_clusters
-    volume = float(graph.degrees[labels >= 0].sum())
-    if not volume > 0:
-        return Kept(float("nan"), float("nan"))
-    inside = float(np.trace(matrix.pool(graph, labels, labels, (k, k))))
-    expected = 0.0
-    for (i, j), block in graph.blocks.items():
-        total = float(block.sum())
-        if not total:
-            continue
-        ends = [
-            (labels[graph.layer_slice(layer)], block.sum(axis=axis) / total)
-            for layer, axis in ((i, 1), (j, 0))
-        ]
-        first, second = (
-            np.bincount(where[where >= 0], part[where >= 0], minlength=k) for where, part in ends
-        )
-        together = float(first @ second)
-        if i == j:
-            where, part = ends[0]
-            together -= float((part[where >= 0] ** 2).sum())
-            together /= 1 - float((part**2).sum())
-        # a block inside a layer holds both ends of its edges, one between layers only one
-        expected += together * total * (1 if i == j else 2)
-    return Kept(inside / volume, expected / volume)
+    return Kept(partition.inside.kept, partition.inside.mixed)

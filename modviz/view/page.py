@@ -24,7 +24,9 @@ from modviz.core.interactions import Interactions
 from modviz.view import bar, evidence, overview, scripts, style
 from modviz.view.facts import Facts
 from modviz.view.linking import Linking
+from modviz.view.matrix_panel import NAMES
 from modviz.view.panels import Panels
+from modviz.view.pieces import piece
 
 _WELCOME = (
     '<div class="empty"><div class="lead">Choose the layers and the number of clusters, then press '
@@ -82,12 +84,12 @@ class Page:
     def __init__(self, analysis: Analysis | None = None) -> None:
         self.document = Document(theme=Theme(json={"attrs": {}}), title="modviz")
         self._sheet = InlineStyleSheet(css=style.CSS)
-        card = self._div(overview.EMPTY, name="card")
+        card = piece(overview.EMPTY, self._sheet, "card")
         self._linking = Linking(card)
         self._panels = Panels(self._linking, self._sheet)
-        self._bar = self._div(bar.html([]))
-        self._welcome = self._div(_WELCOME)
-        self._stage = self._div("")  # where pictures are shown large
+        self._bar = piece(bar.html([]), self._sheet)
+        self._welcome = piece(_WELCOME, self._sheet)
+        self._stage = piece("", self._sheet)  # where pictures are shown large
         self._nothing = Spacer(height=0)  # Bokeh warns of a column without children
         self._extras = column(
             self._nothing, spacing=style.GUTTER, sizing_mode="stretch_width", visible=False
@@ -118,16 +120,6 @@ class Page:
         self._facts: Facts | None = None
         if analysis is not None:
             self.update(analysis)
-
-    def _div(self, text: str, name: str | None = None) -> Div:
-        return Div(
-            text=text,
-            sizing_mode="stretch_width",
-            margin=0,
-            stylesheets=[self._sheet],
-            disable_math=True,  # names of layers and classes are not formulas
-            name=name,
-        )
 
     def _conductor(self, card: Div, page: Column) -> CustomJS:
         return scripts.conductor(
@@ -202,7 +194,10 @@ class Page:
 
     @property
     def view(self) -> dict[str, str]:
-        """How the page is sorted and filtered: ``sort``, ``layer``, ``show``, ``order``."""
+        """How the page is sorted and filtered: keys sort, layer, show, order and gallery.
+
+        The last two are those of the matrix and of the gallery.
+        """
         return dict(scripts.read(self._view))
 
     @property
@@ -230,14 +225,26 @@ class Page:
             raise ValueError(f"no subcluster {', '.join(map(repr, unknown))}; there are: {there}")
         self._linking.select(chosen)
 
-    def zoom(self, x0: float, x1: float, y0: float, y1: float) -> None:
+    def zoom(self, x0: float, x1: float, y0: float, y1: float, figure: str | None = None) -> None:
         """Put the detail of a part of the matrix into its picture.
 
         Parameters
         ----------
         x0, x1, y0, y1 : float
-            Unit positions in the order that the page shows: columns x0 .. x1, rows y0 .. y1. At
+            Unit positions in the order of the matrix: columns x0 .. x1, rows y0 .. y1. At
             most 512 units a side are shown unit by unit, more as block means; the full range is
             the overview.
+        figure : str, optional
+            Name of the matrix; None = the one that is shown. Who zoomed one and then asked for the
+            other order means the first.
+
+        Raises
+        ------
+        ValueError
+            If no matrix is called so.
         """
-        self._panels.zoom(self.view["order"], (x0, x1, y0, y1))
+        name = NAMES["layer" if self.view["order"] == "layer" else "cluster"]
+        orders = {known: order for order, known in NAMES.items()}
+        if (figure or name) not in orders:
+            raise ValueError(f"no matrix {figure!r}; there are: {', '.join(orders)}")
+        self._panels.zoom(orders[figure or name], (x0, x1, y0, y1))

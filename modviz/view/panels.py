@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bokeh.layouts import column, row
-from bokeh.models import ColumnDataSource, HoverTool, InlineStyleSheet
+from bokeh.models import ColumnDataSource, InlineStyleSheet
 from bokeh.models.layouts import Column, LayoutDOM
 from bokeh.models.widgets import Div
 
@@ -17,6 +17,7 @@ from modviz.view import (
     features,
     gallery,
     lesions,
+    pagers,
     partition,
     scripts,
     style,
@@ -30,6 +31,7 @@ from modviz.view.linking import Linking
 from modviz.view.live import EDGE, LiveFigure
 from modviz.view.matrix_panel import MatrixPanel
 from modviz.view.order import Sorted
+from modviz.view.pieces import piece
 from modviz.view.sheets import KINDS, Sheet, sheet_of
 
 #: Page widths, in pixels, from which there are two and four columns, and the widest page.
@@ -47,6 +49,8 @@ _TWINS: Final[dict[str, tuple[Callable[[Facts], str], Callable[[Facts], str]]]] 
     "classes": (summaries.classes, tables.classes),
     "gallery": (summaries.features, tables.features),
 }
+#: Panels whose marks move, by what they move with.
+_GROUPS: Final = {"lesions": "rows", "classes": "rows", "gallery": "cells"}
 _MATRIX_TOOLS: Final = (
     '<div class="tools" role="group" aria-label="Matrix">'
     '<label class="field">Order <select data-view="order"><option value="cluster">cluster, layer'
@@ -75,10 +79,15 @@ class Panels:
     """
 
     def __init__(self, linking: Linking, sheet: InlineStyleSheet) -> None:
-        self._linking, self._sheet = linking, sheet
-        self._heads = {key: self._div() for key in _TWINS}
-        self._twins = {key: self._div() for key in _TWINS}
-        self._tools = self._div(_MATRIX_TOOLS)
+        self._linking = linking
+        self._heads = {key: piece("", sheet) for key in _TWINS}
+        self._twins = {key: piece("", sheet) for key in _TWINS}
+        self._tools = piece(_MATRIX_TOOLS, sheet)
+        self._pagers = {
+            "lesions": piece(pagers.rows(heard=True), sheet),
+            "classes": piece(pagers.rows(heard=False), sheet),
+            "gallery": piece(pagers.cells(), sheet),
+        }
         self._partition = self._clickable(partition.draw(None, clusters.height(0)))
         self._matrices = [MatrixPanel(order, linking) for order in ("cluster", "layer")]
         self._clusters = self._clickable(clusters.draw(None), tips="rows")
@@ -106,21 +115,11 @@ class Panels:
             sizing_mode="stretch_width",
         )
 
-    def _div(self, text: str = "") -> Div:
-        return Div(
-            text=text,
-            sizing_mode="stretch_width",
-            margin=0,
-            stylesheets=[self._sheet],
-            disable_math=True,  # names of layers and classes are not formulas
-        )
-
     def _clickable(
         self, drawing: Drawing, tips: str = "hits", *, enlarges: bool = False
     ) -> LiveFigure:
         live = LiveFigure(drawing)
-        hover = HoverTool(tooltips="@tip{safe}", renderers=[live.renderers[tips]])
-        live.figure.add_tools(hover)
+        live.explain(tips)
         self._linking.clickable(live.figure, live.sources["hits"], enlarges=enlarges)
         return live
 
@@ -130,8 +129,10 @@ class Panels:
         return column(self._tools, beside, spacing=0, sizing_mode="stretch_width")
 
     def _panel(self, key: str, content: LayoutDOM) -> Column:
+        above = [self._pagers[key]] if key in self._pagers else []
         return column(
             self._heads[key],
+            *above,
             content,
             self._twins[key],
             spacing=0,
@@ -150,7 +151,6 @@ class Panels:
 
     def models(self) -> dict[str, Any]:
         """What the page's scripts need of the panels."""
-        groups = {"lesions": "rows", "classes": "rows", "gallery": "cells"}
         matrices = [live for panel in self._matrices for live in panel.figures]
         every = [*self._figures.items(), *(("", live) for live in matrices)]
         frames: dict[str, dict[str, Any]] = {
@@ -169,19 +169,20 @@ class Panels:
             "tools": self._tools,
             "matrices": [panel.models() for panel in self._matrices],
             "pictured": [
-                (self._partition.figure, "Partition", self._twins["partition"]),
-                *(
-                    (panel.matrix.figure, "Adjacency matrix", self._twins["weights"])
-                    for panel in self._matrices
-                ),
-                (self._clusters.figure, "Clusters", self._twins["weights"]),
-                (self._lesions.figure, "Lesions", self._twins["lesions"]),
-                (self._classes.figure, "Accuracy change by class", self._twins["classes"]),
-                (self._gallery.figure, "Feature images", self._twins["gallery"]),
+                (figure, title, self._twins[key], _GROUPS.get(key, ""))
+                for figure, title, key in (
+                    (self._partition.figure, "Partition", "partition"),
+                    *((p.matrix.figure, "Adjacency matrix", "weights") for p in self._matrices),
+                    (self._clusters.figure, "Clusters", "weights"),
+                    (self._lesions.figure, "Lesions", "lesions"),
+                    (self._classes.figure, "Accuracy change by class", "classes"),
+                    (self._gallery.figure, "Feature images", "gallery"),
+                )
             ],
+            "pagers": [(_GROUPS[key], div) for key, div in self._pagers.items()],
             "frames": frames,
             "staged": [
-                (source, groups.get(key, ""), fixed)
+                (source, _GROUPS.get(key, ""), fixed)
                 for key, live in every
                 for source, fixed in live.staged
             ],
@@ -196,6 +197,8 @@ class Panels:
                 "WIDEST": _WIDEST,
                 "NAMES": _NAMES,
                 "EDGE": EDGE,
+                "ROWS": pagers.ROWS,
+                "CELLS": pagers.CELLS,
             },
             **theme.models([live for _, live in every], [panel.mapper for panel in self._matrices]),
         }
@@ -203,7 +206,12 @@ class Panels:
     @property
     def divs(self) -> list[Div]:
         """All HTML in which something can be clicked."""
-        return [*self._heads.values(), *self._twins.values(), self._tools]
+        return [
+            *self._heads.values(),
+            *self._twins.values(),
+            *self._pagers.values(),
+            self._tools,
+        ]
 
     def _measure(self, **heights: int) -> None:
         known = scripts.read(self._sizes)["heights"]
@@ -239,8 +247,8 @@ class Panels:
     def show_lesions(self, facts: Facts) -> None:
         """Draw lesions and class changes anew; both have the same rows and the same height."""
         below = max(classes.bottom(facts), lesions.BOTTOM)
-        self._lesions.update(lesions.draw(facts, below))
-        self._classes.update(classes.draw(facts, below))
+        self._lesions.update(lesions.draw(facts, below), pagers.TALLEST)
+        self._classes.update(classes.draw(facts, below), pagers.TALLEST)
         self._heads["lesions"].text = lesions.head(facts)
         self._heads["classes"].text = classes.head(facts)
         scripts.write(self._rows, lesions.anchors(facts))
@@ -258,7 +266,7 @@ class Panels:
                 held["bytes"][0]
             ):
                 self._sheets[kind].data = columns
-        self._gallery.update(features.draw(facts))
+        self._gallery.update(features.draw(facts), pagers.TALLEST)
         self._heads["gallery"].text = features.head(facts)
         scripts.write(self._cells, gallery.anchors(facts))
         self._tell(facts, "gallery")

@@ -95,6 +95,14 @@ def plot(result: Any) -> Plot:
     ------
     TypeError
         If there is no panel for such a result.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> graph = modviz.weight_graph(planted.model, planted.data.images)
+    >>> modviz.plot(modviz.choose_n_clusters(graph, [2, 3, 4])).save("choice.html").name
+    'choice.html'
     """
     for kind in type(result).__mro__:
         found = _PANELS.get(kind.__name__)

@@ -64,6 +64,16 @@ def report(
     -------
     pathlib.Path
         The file that was written.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> analysis = modviz.analyze(
+    ...     planted.model, planted.data, n_clusters=2, features=False, progress=False
+    ... )
+    >>> modviz.report(analysis, "planted.html").name
+    'planted.html'
     """
     if not isinstance(analysis, Analysis):
         raise TypeError(f"analysis is a {type(analysis).__name__}; expected a modviz Analysis")

@@ -14,6 +14,7 @@ from bokeh.models import ColumnDataSource, CustomJS
 _PARTS = (
     "linking",
     "theming",
+    "paging",
     "placing",
     "staging",
     "pictures",

@@ -7,8 +7,10 @@ A sheet is sent once; gallery and cards name tiles of it.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from math import prod
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from modviz.core.analysis import FeatureResults, TopImages
+from modviz.core.encoded import Pictures
 from modviz.view.pictures import COARSE, pixels
 
 Kind = Literal["features", "tops"]
@@ -90,27 +93,32 @@ def sheet_of(results: FeatureResults | TopImages | None, kind: Kind) -> Sheet:
     return _made[results]
 
 
-def _pictures(results: FeatureResults | TopImages) -> NDArray[np.float32] | None:
+def _pictures(results: FeatureResults | TopImages) -> list[Pictures]:
+    """Pictures in the order of the tiles, each of shape (..., H, W, D)."""
     if isinstance(results, FeatureResults):
-        return np.concatenate([results.images, results.control_images])
-    images = results.images
-    return None if images is None else images.reshape(-1, *images.shape[2:])
+        return [results.images, results.control_images]
+    return [] if results.images is None else [results.images]
 
 
-def _pack(kind: Kind, images: NDArray[np.float32] | None) -> Sheet:
-    if images is None or not len(images):
+def _each(sets: list[Pictures]) -> Iterator[NDArray[np.float32]]:
+    """One after the other: those of a file are decoded here, and all at once would be large."""
+    return (images[place] for images in sets for place in np.ndindex(*images.shape[:-3]))
+
+
+def _pack(kind: Kind, sets: list[Pictures]) -> Sheet:
+    count = sum(prod(images.shape[:-3]) for images in sets)
+    if not count:
         return Sheet(kind)
-    first = pixels(images[0])
-    height, width = first.shape[:2]
-    columns = min(int(np.ceil(np.sqrt(len(images) * height / width))), _LONGEST // width)
-    rows = -(-len(images) // columns)
+    height, width = pixels(next(_each(sets))).shape[:2]
+    columns = min(int(np.ceil(np.sqrt(count * height / width))), _LONGEST // width)
+    rows = -(-count // columns)
     whole = np.full((rows * height, columns * width, 3), 255, dtype=np.uint8)
-    for number, image in enumerate(images):
+    for number, image in enumerate(_each(sets)):
         if not np.isnan(image).all():
             row, column = divmod(number, columns)
             top, left = row * height, column * width
             whole[top : top + height, left : left + width] = pixels(image)
-    grey = images.shape[-1] == 1
+    grey = sets[0].shape[-1] == 1
     buffer = BytesIO()
     if grey or not features.check("webp") or rows * height > _LONGEST:
         mime = "image/png"

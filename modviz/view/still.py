@@ -24,8 +24,8 @@ from modviz.view.order import Sorted
 from modviz.view.overview import in_words
 
 _MARGIN: Final = 16
-#: A panel is cut off at this many pixels: networks of a hundred layers would fill metres.
-_TALLEST: Final = 1100
+#: A panel is cut off at this many pixels: the picture travels with the notebook, twice.
+_TALLEST: Final = 720
 #: Rows of the table of subclusters; the others are counted in a line below it.
 _MOST_ROWS: Final = 60
 #: What headings say to a hand that can click; a picture cannot be dragged.

@@ -57,10 +57,14 @@ function nameAll(left) {
 }
 
 /** A button that is switched off, as Run is by a press, drops the focus. What says how far the work is
- * takes it, next to Cancel, and gives it back at the end. */
+ * takes it, next to Cancel, and gives it back at the end. One that goes away, as Resume does, leaves
+ * the focus to Run. */
 function keepFocus(left, focus) {
-  const { last, stand } = focus;
-  if (last == null || !last.isConnected) return;
+  const { stand } = focus;
+  if (focus.last == null || !focus.last.isConnected) return;
+  if (!focus.last.getClientRects().length) focus.last = left.querySelector(".modviz-primary");
+  const { last } = focus;
+  if (last == null) return;
   if (document.activeElement !== document.body && document.activeElement !== stand) return;
   if (!last.disabled) {
     last.focus({ preventScroll: true });
@@ -80,11 +84,14 @@ function render({ el }) {
     if (left == null) return;
     waiting.disconnect();
     const focus = { last: null, stand: null }; // where it was; what has it meanwhile
-    left.addEventListener("focusin", ({ target }) => {
-      if (target !== focus.stand) Object.assign(focus, { last: target, stand: null });
+    const all = left.closest(".modviz-explorer"); // the offer of earlier runs stands above them
+    const ours = (element) => element.closest(".modviz-left, .modviz-offer") != null;
+    all.addEventListener("focusin", ({ target }) => {
+      if (ours(target) && target !== focus.stand) Object.assign(focus, { last: target, stand: null });
     });
-    left.addEventListener("focusout", ({ target }) => {
-      if (!target.disabled) focus.last = focus.stand = null; // went away by itself
+    all.addEventListener("focusout", ({ target }) => {
+      const stays = !target.disabled && target.getClientRects().length > 0;
+      if (stays) focus.last = focus.stand = null; // the focus went away by itself
     });
     const name = () => {
       asked = 0;
@@ -94,7 +101,7 @@ function render({ el }) {
     named = new MutationObserver(() => {
       asked ||= requestAnimationFrame(name);
     });
-    named.observe(left, {
+    named.observe(all, {
       subtree: true,
       childList: true,
       characterData: true,

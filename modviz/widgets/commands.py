@@ -16,6 +16,8 @@ from modviz.core.settings import whole_number
 from modviz.widgets import offers, runs, stale
 from modviz.widgets.desk import Desk
 from modviz.widgets.outlook import Outlook
+from modviz.widgets.recording import EarlierRun, Recorder
+from modviz.widgets.resuming import Search, discarded
 from modviz.widgets.script import Recipe
 from modviz.widgets.selection import short_names
 from modviz.widgets.shown import Shown
@@ -51,9 +53,12 @@ class Commands:
         self._desk, self._shown = desk, shown
         self._tasks: runs.Runs | None = None
         self._outlook: Outlook | None = None
+        self._recorder: Recorder | None = None
+        self._search: Search | None = None
         if subject is not None and desk.controls is not None:
-            self._tasks = runs.Runs(subject, shown)
-            self._outlook = Outlook(subject, desk.controls, desk.bar.say_cost)
+            recorder = self._recorder = Recorder(subject, desk.bar.say_trouble)
+            self._tasks = runs.Runs(subject, shown, recorder)
+            self._outlook = Outlook(subject, desk.controls, desk.bar.say_cost, recorder.extent)
         self._work = Work(
             desk.bar,
             desk.problem,
@@ -73,12 +78,67 @@ class Commands:
             return self._desk.controls.settings()
         return dict(Recipe.of(self._shown.required()).settings)
 
+    def actions(self) -> dict[str, Callable[[], None]]:
+        """What the buttons do that the explorer has no method for, by their names."""
+        return {
+            "Resume": self.resume,
+            "Discard": self.discard,
+            "Use k": self.use_choice,
+            "More controls": self.more_of_selected,
+        }
+
     def run(self) -> None:
         """Begin a run."""
         with self._shown.changes():
             tasks, outlook = self._free()
+            self.look_no_more()
             outlook.begins()
             self._start(tasks.run(self.settings(), outlook.ended))
+
+    def look(self) -> None:
+        """Begin to look for earlier runs to offer."""
+        recorder, controls = self._recorder, self._desk.controls
+        if recorder is not None and controls is not None and recorder.has_earlier():
+            given = controls.keywords()
+            self._search = Search(lambda: recorder.earlier(given, controls.fits), self._found)
+            self._search.start()
+
+    def _found(self, earlier: Sequence[EarlierRun]) -> None:
+        with self._shown.changes():
+            if self._search is not None:
+                self._desk.offer.show(earlier)
+
+    def look_no_more(self) -> None:
+        """Offer no earlier runs any more; the explorer's lock has to be held."""
+        if self._search is not None:
+            self._search.stop()
+        self._search = None
+        self._desk.offer.show(())
+
+    def resume(self) -> None:
+        """Begin to go on with the earlier run that is offered, or to open it."""
+        with self._shown.changes():
+            self._work.refuse_if_busy()
+            earlier = self._desk.offer.chosen
+            if earlier is None or self._desk.controls is None:
+                raise RuntimeError("no earlier run is offered")
+            self._desk.controls.take(earlier.settings)
+            self.run()
+
+    def discard(self) -> None:
+        """Delete the earlier run that is offered, at the second time of asking."""
+        with self._shown.changes():
+            offer = self._desk.offer
+            earlier = offer.chosen
+            if earlier is None or offer.ask_again():
+                return
+            discarded(earlier)
+            offer.show([run for run in offer.runs if run is not earlier])
+
+    def saved(self, analysis: Analysis) -> None:
+        """An analysis was written to a file."""
+        if self._recorder is not None:
+            self._recorder.saved(analysis)
 
     def more_controls(self, names: Sequence[Any] | None, n_controls: int | None) -> None:
         """Begin to draw more controls."""
@@ -167,6 +227,8 @@ class Commands:
         if self._outlook is None or self._desk.controls is None:
             return
         self._desk.controls.set_busy(busy=busy)
+        self._desk.offer.welcome(yes=not busy and self._shown.analysis is None)
+        self._desk.bar.say_left("" if busy else self._left())
         self._desk.bar.due(stale=bool(found))
         if busy:
             self._outlook.stop()
@@ -196,6 +258,13 @@ class Commands:
         if task.replaces and self._tasks.making is not recipe:
             return _REPLACING
         return stale.changed(found)
+
+    def _left(self) -> str:
+        """Where the last run would go on, if the controls still stand for it."""
+        left = None if self._tasks is None else self._tasks.left
+        if left is None or self._outlook is None or self._outlook.differences(left[0]):
+            return ""
+        return left[1]
 
     def _show(self, analysis: Analysis) -> None:
         if self._tasks is not None:

@@ -13,7 +13,7 @@ import ipywidgets as w
 
 from modviz.core.graph import Layer
 from modviz.core.partition import Partition
-from modviz.core.settings import Settings
+from modviz.core.settings import MOST_IMAGE_CONTROLS, Settings
 from modviz.widgets.parts import LABEL, choice, header, section, text
 from modviz.widgets.settings import layer_span
 
@@ -210,6 +210,7 @@ class RunControls:
     def settings(self) -> dict[str, Any]:
         """Keywords for `modviz.analyze`, as the controls stand."""
         chosen = self.keywords()
+        chosen.pop("checkpoint", None)  # of the explorer; a run gets a folder of its own
         if self._own is not None or chosen["edges"] == "weights":
             chosen.pop("activation_images", None)  # they wait for the other edges
         return chosen
@@ -222,6 +223,43 @@ class RunControls:
         wanted = settings.get("n_image_controls")
         if wanted is not None:
             self.n_image_controls.value = min(int(wanted), n)
+
+    def fits(self, settings: Mapping[str, Any]) -> bool:
+        """Whether these controls can stand for some settings, all of them, of the same model."""
+        layers = settings["layers"]
+        if self.layers is None:
+            given = self._given.get("layers")
+            return bool(layers == (list(given) if isinstance(given, list) else given))
+        names = {layer.name for layer in self._hidden}
+        whole = layers is None or (isinstance(layers, tuple) and len(layers) == 2)
+        return whole and names.issuperset(layers or ())
+
+    def take(self, settings: Mapping[str, Any]) -> None:
+        """Stand for some settings, all of them, that fit."""
+        if self.layers is not None:
+            names = [layer.name for layer in self._hidden]
+            ends = settings["layers"] or (names[0], names[-1])
+            self.layers.index = names.index(ends[0]), names.index(ends[1])
+        self.n_clusters.max = max(self.n_clusters.max, settings["n_clusters"])
+        self.n_controls.max = max(self.n_controls.max, settings["n_controls"])
+        controls = {
+            "n_clusters": self.n_clusters,
+            "edges": self.edges,
+            "scope": self.scope,
+            "kernel_norm": self.kernel_norm,
+            "n_controls": self.n_controls,
+            "controls": self.controls,
+            "features": self.features,
+            "seed": self.seed,
+        }
+        for name, control in controls.items():
+            control.value = settings[name]
+        of_images = settings["n_image_controls"]
+        self._wanted_images = MOST_IMAGE_CONTROLS if of_images is None else of_images
+        self._images_follow()
+        now = self.keywords()
+        without = set(settings).difference(controls, ("layers", "n_image_controls"))
+        self._given |= {name: settings[name] for name in without if now[name] != settings[name]}
 
     def set_busy(self, *, busy: bool) -> None:
         """Settings can be changed while nothing works."""

@@ -15,6 +15,7 @@ from modviz.widgets.bokeh_pane import BokehPane, LiveDocument
 from modviz.widgets.controls import RunControls
 from modviz.widgets.files import FileControls, file_stem, fixed_settings
 from modviz.widgets.parts import Heading, Problem, group, text
+from modviz.widgets.resuming import Offer
 from modviz.widgets.running import Further, RunBar
 from modviz.widgets.runs import Subject
 
@@ -26,6 +27,9 @@ _STYLE = "".join(
 
 class Desk:
     """The widgets: controls in a column at the left, banner and panels at the right.
+
+    An offer of earlier runs stands above all of them, in sight also where columns stand below each
+    other.
 
     Parameters
     ----------
@@ -56,6 +60,7 @@ class Desk:
         self.bar = RunBar(can_run=subject is not None)
         self.further = Further(can_measure=subject is not None)
         self.files = FileControls(file_stem(self.name))
+        self.offer = Offer()
         self.banner = text("", "modviz-banner")
         self.panels = BokehPane(document=live, root="page")
         self.card = BokehPane(document=live, root="card")
@@ -79,7 +84,8 @@ class Desk:
             body.add_class("modviz-saved")
         style = ipywidgets.HTML(f"<style>{_STYLE}</style>")
         style.add_class("modviz-style")
-        self.children = (style, Accessible(), body)
+        first = [] if subject is None else [self.offer.block]
+        self.children = (style, Accessible(), *first, body)
         self.banner_words = "-"
         self.say("")
 
@@ -88,6 +94,8 @@ class Desk:
         buttons = {
             "Run": self.bar.run,
             "Cancel": self.bar.cancel,
+            "Resume": self.offer.resume,
+            "Discard": self.offer.discard,
             "Suggest k": self.further.suggest,
             "Use k": self.further.use,
             "More controls": self.further.more,

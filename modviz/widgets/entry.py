@@ -21,6 +21,9 @@ def explore(model_or_analysis: Any, data: Any = None, **settings: Any) -> Explor
         What the model is tested on, as in `modviz.analyze`. Only with a model.
     **settings
         Keywords of `modviz.analyze` for the first position of the controls. Only with a model.
+        ``checkpoint`` means another thing here: True, the default, records every run in a folder of
+        the user's cache, from where the next explorer of the same model and data offers to go on;
+        the name of a folder does so there, and False not at all. See docs/checkpoints.md.
 
     Returns
     -------
@@ -34,6 +37,18 @@ def explore(model_or_analysis: Any, data: Any = None, **settings: Any) -> Explor
         If data or settings do not go with what is explored, or a keyword is unknown.
     ValueError
         If model, data or a setting cannot be analysed; the message says why.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> explorer = modviz.explore(planted.model, planted.data, n_clusters=2, features=False)
+    >>> explorer.run()
+    >>> explorer.wait()
+    True
+    >>> explorer.selected = ["B2"]  # what a click on B2 does
+    >>> explorer.selected
+    (('fc2', 1),)
     """
     if isinstance(model_or_analysis, Analysis):
         if data is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from modviz.core.estimates import Estimate
+from modviz.widgets.shelf import Extent
 
 #: Seconds that the controls have to rest.
 PAUSE = 0.4
@@ -107,6 +108,15 @@ def measured(
     from modviz.measure.estimate import estimate
 
     return estimate(twin(model), data, planned=planned, n_subclusters=n_subclusters, **settings)
+
+
+def without(estimate: Estimate, recorded: Extent | None) -> Estimate:
+    """The estimate of a run that goes on from what is recorded of it."""
+    if recorded is None:
+        return estimate
+    done = {"lesions": recorded.lesions or 0.0} | dict.fromkeys(recorded.finished, 1.0)
+    stages = {name: (1 - done.get(name, 0.0)) * took for name, took in estimate.stages.items()}
+    return Estimate.of_stages(stages, estimate.memory)
 
 
 def twin(model: Any) -> Any:

@@ -89,7 +89,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         desk = self._desk = Desk(subject, given, analysis, shown.live)
         self._controls, self._files, self._problem = desk.controls, desk.files, desk.problem
         self._commands = Commands(subject, desk, shown, self._set_status)
-        self._outputs = Outputs(desk, shown, self._commands.settings)
+        commands = self._commands
+        self._outputs = Outputs(desk, shown, commands.settings, commands.saved)
         super().__init__()
         self._stand_in = StandIn(self, f"Explorer of {self._desk.name}")
         self._desk.panels.still = self._stand_in.mark
@@ -99,12 +100,10 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._connect()
 
     def _connect(self) -> None:
-        actions = {
+        actions = self._commands.actions() | {
             "Run": self.run,
             "Cancel": self.cancel,
             "Suggest k": self.suggest_n_clusters,
-            "Use k": self._commands.use_choice,
-            "More controls": self._commands.more_of_selected,
             "Measure pairs": self.measure_pairs,
             "Save": self._outputs.save,
             "Report": self._outputs.report,
@@ -123,6 +122,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._desk.describe(self.analysis)
         self._refresh()
         self._announce()
+        self._commands.look()
 
     # ---------------------------------------------------------------- work
 
@@ -278,8 +278,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the analysis to one file; `modviz.load` reads it. An existing file is replaced."""
-        self._shown.required().save(path)
-        return Path(path)
+        return self._outputs.write(path)
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write the panels as one HTML page, with `choice` and `interactions` if there are any."""

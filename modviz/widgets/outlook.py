@@ -11,6 +11,7 @@ from modviz.widgets import estimating, stale
 from modviz.widgets.controls import RunControls
 from modviz.widgets.runs import Subject
 from modviz.widgets.script import Recipe
+from modviz.widgets.shelf import Extent
 
 #: What decides the partition, and the graph below it.
 _OF_GRAPH = ("layers", "edges", "kernel_norm", "include_inputs", "include_outputs")
@@ -26,12 +27,19 @@ class Outlook:
     controls : RunControls
     tell : callable
         Called with the words of an estimate, in a thread of its own.
+    recorded : callable
+        Gives the Extent that is recorded of a run with some settings, or None.
     """
 
     def __init__(
-        self, subject: Subject, controls: RunControls, tell: Callable[[str], None]
+        self,
+        subject: Subject,
+        controls: RunControls,
+        tell: Callable[[str], None],
+        recorded: Callable[[Mapping[str, Any]], Extent | None],
     ) -> None:
         self._subject, self._controls, self._tell = subject, controls, tell
+        self._recorded = recorded
         self._experience = estimating.Experience()
         self._estimate: Estimate | None = None  # of the controls as they stand, not corrected
         self._shown: tuple[Analysis | None, Recipe | None] = (None, None)
@@ -92,13 +100,14 @@ class Outlook:
             and not self._differing(list(_OF_PARTITION), settings, recipe.settings)
         ):
             n_subclusters = int(analysis.tested.sum())
-        return estimating.measured(
+        estimate = estimating.measured(
             self._subject.model,
             self._subject.data,
             settings,
             planned=self._subject.kept.planned(settings),
             n_subclusters=n_subclusters,
         )
+        return estimating.without(estimate, self._recorded(settings))
 
     def _told(self, estimate: Estimate | None) -> None:
         self._estimate = estimate

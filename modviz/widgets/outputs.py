@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from modviz.core.analysis import Analysis
 from modviz.widgets.desk import Desk
 from modviz.widgets.script import Recipe, script
 from modviz.widgets.shown import Shown
@@ -19,17 +22,30 @@ class Outputs:
     shown : Shown
     settings : callable
         Gives the keywords of the next run.
+    saved : callable
+        Told of an analysis that was written to a file.
     """
 
-    def __init__(self, desk: Desk, shown: Shown, settings: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        shown: Shown,
+        settings: Callable[[], dict[str, Any]],
+        saved: Callable[[Analysis], None],
+    ) -> None:
         self._name, self._files = desk.name, desk.files
-        self._shown, self._settings = shown, settings
+        self._shown, self._settings, self._saved = shown, settings, saved
 
     def save(self) -> None:
         """Save was pressed."""
-        path = self._files.path(".modviz")
-        self._shown.required().save(path)
-        self._files.wrote(path)
+        self._files.wrote(self.write(self._files.path(".modviz")))
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the analysis that is shown to one file."""
+        analysis = self._shown.required()
+        analysis.save(path)
+        self._saved(analysis)
+        return Path(path)
 
     def report(self) -> None:
         """Report was pressed."""

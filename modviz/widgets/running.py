@@ -39,9 +39,13 @@ class RunBar:
         self.run.add_class("modviz-primary")
         self.bar = w.FloatProgress(0, min=0, max=1, tooltip="How far the work is")
         self.message = text("", "modviz-note")
+        self.left = text("", "modviz-note")
+        self.trouble = text("", "modviz-note", "modviz-trouble")
         self.cost = text("", "modviz-note", "modviz-cost")
         buttons = row(self.run, self.cancel) if can_run else row(self.cancel)
-        self.section = section(buttons, self.bar, self.message, self.cost, name="modviz-run")
+        words = self.message, self.left, self.trouble, self.cost
+        self.section = section(buttons, self.bar, *words, name="modviz-run")
+        self.say_trouble("")
         shown(self.section, visible=can_run)
 
     def begin(self, words: str) -> None:
@@ -50,6 +54,7 @@ class RunBar:
         self.run.disabled, self.cancel.disabled = True, False
         self.bar.bar_style, self.bar.value = "", 0.0
         self.cost.value = ""  # the time left says more
+        self.say_trouble("")
         self.say(words)
 
     def stopping(self) -> None:
@@ -79,6 +84,14 @@ class RunBar:
     def say_cost(self, words: str) -> None:
         """Put what a run would cost under it."""
         self.cost.value = escape(words)
+
+    def say_left(self, words: str) -> None:
+        """Say where the next run would go on."""
+        self.left.value = escape(words)
+
+    def say_trouble(self, words: str) -> None:
+        """Say what is in the way of recording the run."""
+        self.trouble.value = f'<div role="status">{escape(words)}</div>'
 
     def due(self, *, stale: bool) -> None:
         """Mark Run while the panels show other settings than the controls."""

@@ -14,8 +14,10 @@ from modviz.core.progress import Cancelled, Progress
 from modviz.core.settings import Settings
 from modviz.view.style import plural
 from modviz.widgets.offers import PAIR_CONTROLS, next_controls
+from modviz.widgets.recording import Recorder
 from modviz.widgets.script import Recipe
 from modviz.widgets.settings import checked
+from modviz.widgets.shelf import shelf_of
 from modviz.widgets.shown import Shown
 from modviz.widgets.words import duration, extent, finished
 from modviz.widgets.work import Ending, Task
@@ -32,6 +34,13 @@ _MEASURING = ("workers", "executor", "memory_limit", "preprocess", *_READING)
 class Subject:
     """A model and its data, and what runs on them leave for the next one.
 
+    Attributes
+    ----------
+    kept : Kept
+        What the last runs left in memory.
+    shelf : Shelf or None
+        Where runs are recorded; None = nowhere.
+
     Raises
     ------
     TypeError, ValueError
@@ -43,6 +52,7 @@ class Subject:
         from modviz.measure.kept import Kept
 
         self.start: Settings = checked(settings, run.analyze)
+        self.shelf = shelf_of(settings.get("checkpoint", True))
         layout = {name: settings[name] for name in _READING if name in settings}
         self.model, self.data = model, data
         self.hidden: tuple[Layer, ...] = run.hidden_layers(model, data, **layout)
@@ -59,12 +69,15 @@ class Runs:
     ----------
     subject : Subject
     page : Shown
+    recorder : Recorder
     """
 
-    def __init__(self, subject: Subject, page: Shown) -> None:
-        self._subject, self._page = subject, page
+    def __init__(self, subject: Subject, page: Shown, recorder: Recorder) -> None:
+        self._subject, self._page, self._recorder = subject, page, recorder
         #: The recipe of what is being made, or was made last.
         self.making: Recipe | None = None
+        #: The recipe of a run that did not come to its end, and where it would go on, in words.
+        self.left: tuple[Recipe, str] | None = None
 
     def show(self, analysis: Analysis) -> None:
         """Show results on the way."""
@@ -72,10 +85,8 @@ class Runs:
 
     def run(self, settings: dict[str, Any], told: Callable[[float, bool], None]) -> Task:
         """`modviz.analyze` with these settings; `told` gets seconds, and if it is complete."""
-        from modviz.measure.run import analyze
-
         recipe, before = Recipe(dict(settings)), self._now()
-        subject = self._subject
+        self.left = None
 
         def ended(analysis: Analysis | None, seconds: float) -> Ending:
             self._show_last(analysis)
@@ -84,6 +95,7 @@ class Runs:
                 told(seconds, True)
                 return Ending("complete", f"Finished: {extent(analysis)} in {duration(seconds)}")
             told(seconds, False)
+            self.left = recipe, self._recorder.left()
             if shown is None:
                 return Ending("cancelled", "Cancelled before there were results")
             if shown is before[0]:
@@ -92,10 +104,11 @@ class Runs:
 
         def failed(_error: BaseException) -> str:
             told(0.0, False)
+            self.left = recipe, self._recorder.left()
             return self._back_to(before)
 
         self.making = recipe
-        work = partial(analyze, subject.model, subject.data, **settings, kept=subject.kept)
+        work = partial(self._recorder.analyze, settings)
         return Task("The run", work, ended, failed, replaces=True)
 
     def more(
@@ -127,6 +140,7 @@ class Runs:
             if result is None or result is analysis or result.status == "running":
                 return Ending("cancelled", "Cancelled: no controls were added")
             made = recipe.after_more(result)
+            self._recorder.follows(analysis, result)
             self._page.put(result, made)
             told(made.settings)
             if result.status == "cancelled":

@@ -59,3 +59,44 @@ def full_analysis() -> Analysis:
         top_images=tops,
         model_name="Full",
     )
+
+
+def many_analysis() -> Analysis:
+    """Five layers of 48 units in 16 clusters of three: 80 subclusters, more than a page holds.
+
+    The feature image of subcluster i is of one grey, i / 100, its top images are of (i + 1) / 100.
+    """
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(16), 3)
+    layers = [Layer(f"fc{k}", "linear", 48, number=k) for k in range(1, 6)]
+    blocks = {
+        (k, k + 1): rng.random((48, 48)) * np.where(labels[:, None] == labels, 3.0, 1.0)
+        for k in range(4)
+    }
+    partition = Partition(np.tile(labels, 5), 16, NeuronGraph(layers, blocks))
+    s, intact = 80, np.full(4, 0.9)
+    lesions = LesionResults(
+        intact, intact - rng.random((s, 4)) / 2, intact - rng.random((s, 19, 4)) / 4, 400
+    )
+    grey = (np.arange(s) / 100).astype(np.float32)[:, None, None, None]
+    pictures = np.broadcast_to(grey, (s, 8, 8, 1)).copy()
+    drawn = rng.random((3, s, 19))
+    features = FeatureResults(rng.random(s), rng.random(s), drawn[0], drawn[1], pictures, pictures)
+    tops = TopImages(
+        rng.random(s),
+        drawn[2],
+        np.ones((s, 10)),
+        np.arange(10 * s).reshape(s, 10),
+        np.arange(10 * s).reshape(s, 10) % 4,
+        np.broadcast_to(pictures[:, None] + np.float32(0.01), (s, 10, 8, 8, 1)).copy(),
+        n_images=800,
+    )
+    return Analysis(
+        partition,
+        size_rule(partition),
+        ("cat", "dog", "owl", "fox"),
+        lesions=lesions,
+        features=features,
+        top_images=tops,
+        model_name="Many",
+    )

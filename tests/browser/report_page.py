@@ -112,7 +112,12 @@ class ReportPage:
               const [tiles] = [...document.all_models].filter((model) => model.name === "tiles")
               const [shown] = [...document.all_models].filter(
                 (model) => model.name === "pictures" && model.type === "ColumnDataSource")
-              return tiles.data.tile.length === shown.data.image.length
+              const gallery = [...document.all_models].find((model) => model.type === "Figure"
+                && model.renderers.some((renderer) => renderer.data_source === shown))
+              const {name} = gallery.renderers.find((r) => r.name === "hits").data_source.data
+              const here = new Set(name) // of the page of the gallery that is drawn
+              const wanted = new Set([...tiles.data.of].filter((of) => here.has(of)))
+              return wanted.size === shown.data.image.length
             }"""
         )
 
@@ -161,8 +166,8 @@ class ReportPage:
         return self.page.locator(f'select[data-view="{key}"]')
 
     def act(self, name: str) -> Locator:
-        """A button of the bar or of the matrix."""
-        return self.page.locator(f'[data-act="{name}"]')
+        """A button of the page; of several that do the same the first, which is that of the bar."""
+        return self.page.locator(f'[data-act="{name}"]').first
 
     def table(self, caption: str, *, shown: bool = True) -> list[str]:
         """The subclusters of the table whose caption begins so, from top to bottom."""

@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Locator, expect
 
 from modviz.core.analysis import TopImages
+from modviz.view.page import Page
 from modviz.view.pictures import pixels
 from tests.browser.drivers import Window
 from tests.browser.linked import GALLERY, LESIONS
@@ -60,15 +61,24 @@ def nearest(drawn: NDArray[np.uint8], pictures: list[NDArray[np.float32]]) -> in
     return int(best)
 
 
-def gallery(shown: ReportPage) -> list[tuple[str, NDArray[np.uint8]]]:
-    """What the gallery draws: whose cell each picture moves with, and its pixels."""
+def gallery(shown: ReportPage) -> dict[str, list[NDArray[np.uint8]]]:
+    """Of each cell the pictures that the gallery draws, each cut out where its tile has to be."""
     body = """const {image, of} = source("pictures").data
         return image.map((one, k) => [of[k], one.shape, [...one]])"""
-    found = []
-    for of, (height, width), packed in shown.ask(GALLERY, body):
-        rgba = np.array(packed, dtype=np.uint32).view(np.uint8).reshape(height, width, 4)
-        assert (rgba[..., 3] == 255).all()
-        found.append((of, rgba[..., :3]))
+    (tiles,) = Page(varied()).document.select({"name": "tiles"})
+    boxes = list(zip(*(tiles.data[key] for key in ("of", "x", "y", "dw", "dh")), strict=True))
+    found = {}
+    for of, shape, packed in shown.ask(GALLERY, body):
+        rgba = np.array(packed, dtype=np.uint32).view(np.uint8).reshape(*shape, 4)
+        own = [box[1:] for box in boxes if box[0] == of]
+        left, top = (min(box[axis] for box in own) for axis in (0, 1))
+        found[of] = []
+        for x, y, w, h in own:
+            part = rgba[round(y - top) : round(y - top + h), round(x - left) : round(x - left + w)]
+            found[of].append(part[..., :3].copy())
+            assert (part[..., 3] == 255).all()
+            part[..., 3] = 0
+        assert (rgba[..., 3] == 0).all()  # between them there is nothing
     return found
 
 
@@ -88,19 +98,19 @@ def test_every_cell_has_its_pictures(shown: ReportPage) -> None:
     results = analysis.features
     assert results is not None
     drawn = gallery(shown)
-    assert len(drawn) == 9 * 6  # two optimised ones and four real ones each
-    for k, (i, s) in enumerate(
-        (i, s) for i, s in enumerate(analysis.subclusters) if analysis.tested[i]
-    ):
-        own = drawn[6 * k : 6 * k + 6]
-        assert {of for of, _ in own} == {s.name}
+    assert len(drawn) == 9
+    for i, s in enumerate(analysis.subclusters):
+        if not analysis.tested[i]:
+            continue
+        own = drawn[s.name]
+        assert len(own) == 6  # two optimised ones and four real ones
         tested = np.flatnonzero(analysis.tested)
         every = [*results.images[tested], *results.control_images[tested]]
         place = int(np.flatnonzero(tested == i)[0])
-        assert [nearest(pixels_, every) for _, pixels_ in own[:2]] == [place, 9 + place]
+        assert [nearest(image, every) for image in own[:2]] == [place, 9 + place]
         real = list(tops().images[i])  # type: ignore[index]
-        assert [nearest(pixels_, real) for _, pixels_ in own[2:]] == [0, 1, 2, 3]
-    assert {image.shape for _, image in drawn} == {(60, 60, 3), (30, 30, 3)}  # as they are shown
+        assert [nearest(image, real) for image in own[2:]] == [0, 1, 2, 3]
+        assert {image.shape for image in own} == {(60, 60, 3), (30, 30, 3)}  # as they are shown
 
 
 def test_pictures_move_with_their_cells(shown: ReportPage) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -93,19 +91,3 @@ def test_the_file_has_it_all(continued, tmp_path):
     pd.testing.assert_frame_equal(loaded.table(), continued.table(), check_exact=True)
     pd.testing.assert_frame_equal(loaded.summary(), continued.summary(), check_exact=True)
     assert loaded.settings == continued.settings
-
-
-def test_files_from_before_there_were_rounds_open(before, tmp_path):
-    path = tmp_path / "x.modviz"
-    before.save(path)
-    with zipfile.ZipFile(path) as archive:
-        content = {name: archive.read(name) for name in archive.namelist()}
-    header = json.loads(content["analysis.json"])
-    assert header["version"] == 1
-    assert header.pop("lesions_has_rounds") is False
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in content.items():
-            archive.writestr(name, json.dumps(header) if name == "analysis.json" else data)
-    loaded = modviz.load(path)
-    assert loaded.lesions.rounds is None
-    pd.testing.assert_frame_equal(loaded.table(), before.table(), check_exact=True)

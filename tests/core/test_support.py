@@ -15,7 +15,7 @@ from modviz.core.graph import Layer, NeuronGraph
 from modviz.core.partition import Partition
 from modviz.core.spectral import Partitioner
 from modviz.core.support import Support, best_overlap, other_seeds, overlaps
-from tests.core.test_bundle import header_of, saved  # noqa: F401
+from tests.core.samples import FOLDER
 
 
 def partition_of(labels, sizes=(4, 4), names=("fc1", "fc2"), n_clusters=2) -> Partition:
@@ -194,11 +194,10 @@ def test_it_comes_back_from_a_file(small_analysis, tmp_path, changes):
     pd.testing.assert_frame_equal(loaded.table(), support.table(), check_exact=True)
 
 
-def test_files_from_before_it_open(small_analysis, saved):  # noqa: F811
-    """`small_analysis` has none, and its file has no word of it: as older files were."""
-    assert small_analysis.support is None
-    assert "support" not in header_of(saved)
-    assert modviz.load(saved).support is None
+def test_files_without_it_open():
+    assert modviz.load(FOLDER / "1.0-continued.modviz").support is None
+    assert modviz.load(FOLDER / "2.0-continued.modviz").support is None
+    assert modviz.load(FOLDER / "1.0-whole.modviz").support.n_seeds == 9
 
 
 def test_the_table_of_the_analysis_keeps_its_columns(small_analysis):

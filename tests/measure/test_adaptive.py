@@ -15,7 +15,8 @@ from modviz.core.partition import Partition
 from modviz.core.progress import Cancelled
 from modviz.core.sequential import SequentialRule, rule_for
 from modviz.measure.adaptive import measure_adaptively
-from modviz.measure.counting import CountCallback, Counts, count_right
+from modviz.measure.counting import CountCallback, count_right
+from modviz.measure.counts import Counts
 from modviz.measure.inputs import read_inputs
 from modviz.measure.lesion import measure_lesions, results_of
 

@@ -30,7 +30,8 @@ def test_every_value_of_a_selector_is_allowed_and_no_other() -> None:
         assert bar.checked({**bar.VIEW, key: "else"}, layers)[key] == bar.VIEW[key]
         assert options(html, key)[0][0] == bar.VIEW[key]  # what a new page shows
     assert [value for value, _ in options(html, "layer")] == ["", "fc1", "fc2"]
-    assert bar.checked({**bar.VIEW, "order": "layer"}, layers)["order"] == "layer"
+    for key, value in (("order", "layer"), ("gallery", "rows")):  # of the panels themselves
+        assert bar.checked({**bar.VIEW, key: value}, layers)[key] == value
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_whatever_is_not_possible_falls_back_to_the_beginning(given: dict[str, o
 
 
 def test_a_layer_that_is_gone_is_no_longer_asked_for() -> None:
-    view = {"sort": "p", "layer": "fc9", "show": "any", "order": "layer"}
+    view = {"sort": "p", "layer": "fc9", "show": "any", "order": "layer", "gallery": "rows"}
     assert bar.checked(view, ["fc1"]) == {**view, "layer": ""}
     assert bar.checked(view, ["fc9"]) == view
 

@@ -200,6 +200,19 @@ def test_zoom_shows_the_order_that_the_page_shows(analysis: Analysis) -> None:
     assert by_cluster.data["image"] is first
 
 
+def test_zoom_can_name_the_matrix_that_is_meant(analysis: Analysis) -> None:
+    page = Page(analysis)
+    images = [source(page, "image", figure=f)["image"] for f in (BY_CLUSTER, BY_LAYER)]
+    first = images[0].data["image"]
+    page.zoom(60, 70, 3, 9, figure=BY_LAYER)
+    found = weights(images[1].data["image"][0], page)
+    whole = dense(analysis, by_layer=True)
+    np.testing.assert_allclose(found, whole[3:9, 60:70], rtol=1e-3, atol=0)
+    assert images[0].data["image"] is first
+    with pytest.raises(ValueError, match="no matrix 'else'; there are: modviz-adjacency, modviz"):
+        page.zoom(0, 8, 0, 8, figure="else")
+
+
 def test_zoom_without_an_analysis_changes_nothing() -> None:
     page = Page()
     page.zoom(0, 1, 0, 1)

@@ -35,16 +35,18 @@ def figures(page: Page) -> int:
 
 def test_a_new_page_is_sorted_by_loss_and_shows_all(analysis: Analysis) -> None:
     assert Page().view == Page(analysis).view == dict(bar.VIEW)
-    assert bar.VIEW == {"sort": "effect", "layer": "", "show": "all", "order": "cluster"}
+    first = {"sort": "effect", "layer": "", "show": "all", "order": "cluster"}
+    assert {**first, "gallery": "layer"} == bar.VIEW
 
 
 def test_the_view_stays_over_an_update_as_far_as_it_can(make_analysis: Make) -> None:
     page = Page(make_analysis(n_layers=3, units=24))
-    write_view(page, sort="p", layer="fc3", show="any", order="layer")
+    view = {"sort": "p", "layer": "fc3", "show": "any", "order": "layer", "gallery": "rows"}
+    write_view(page, **view)
     page.update(make_analysis(n_layers=3, units=24, seed=1))
-    assert page.view == {"sort": "p", "layer": "fc3", "show": "any", "order": "layer"}
+    assert page.view == view
     page.update(make_analysis(n_layers=2, units=24))  # there is no third layer now
-    assert page.view == {"sort": "p", "layer": "", "show": "any", "order": "layer"}
+    assert page.view == {**view, "layer": ""}
 
 
 def test_the_bar_offers_the_layers_that_there_are(make_analysis: Make) -> None:

@@ -30,7 +30,7 @@ def analyses(draw: st.DrawFn) -> Analysis:
         Layer(name, "linear", size, number=i + 1)
         for i, (name, size) in enumerate(zip(names, sizes, strict=True))
     ]
-    k = draw(st.integers(1, 4))
+    k = draw(st.integers(1, min(4, sum(sizes))))
     blocks = {
         (i, i + 1): rng.random((sizes[i], sizes[i + 1])) * draw(st.sampled_from([0.0, 1.0]))
         for i in range(len(sizes) - 1)

@@ -38,7 +38,7 @@ def widgets(runs: Any, model: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]
 
 def test_every_control_has_a_name_and_a_tooltip(widgets: list[Any]) -> None:
     controls = [widget for widget in widgets if hasattr(widget, "disabled")]
-    assert len(controls) == 20
+    assert len(controls) == 23
     for control in controls:
         assert control.description, control
         helped = control.tooltips if isinstance(control, w.ToggleButtons) else control.tooltip
@@ -64,6 +64,12 @@ def test_the_banner_is_a_status_above_the_panels(runs: Any, explorer: Any) -> No
     assert panels.root == "page"
     explorer._controls.seed.value = 9
     assert banner.value.startswith('<div role="status">Settings changed: seed 9 instead of 5.')
+
+
+def test_the_offer_of_earlier_runs_comes_first(runs: Any, explorer: Any) -> None:
+    *_, offer, body = explorer.children
+    assert "modviz-offer" in offer._dom_classes
+    assert "modviz-body" in body._dom_classes
 
 
 def test_a_choice_is_escaped(explorer: Any, make_analysis: Make) -> None:

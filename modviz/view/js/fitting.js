@@ -41,11 +41,17 @@ function fitting(page) {
 
   function fit() {
     if (width === 0 || page.index.get(root) == null) return
-    atOnce(place)
+    atOnce(() => place(["rows", "cells"]))
+    page.arranged?.()
+  }
+  /** Another page of these groups is wanted. */
+  page.turned = (groups) => {
+    if (width === 0) return
+    atOnce(() => place(groups))
     page.arranged?.()
   }
 
-  function place() {
+  function place(groups) {
     const [left, right] = columns()
     page.arrange(width)
     const {heights} = page.read(sizes)
@@ -76,7 +82,10 @@ function fitting(page) {
     resize(gallery, width, page.galleryHeight)
     gallery.x_range.setv({start: 0, end: width})
     gallery.y_range.setv({start: page.galleryHeight, end: 0})
-    page.restage()
+    // words above them say that no subcluster is left
+    for (const key of ["lesions", "classes", "gallery"]) frames[key].figure.visible = !page.nobody
+    page.restage(groups)
+    page.fill()
   }
   // of subclusters: what rows are sorted and filtered by may change while their places stay
   page.followAll("data", [subclusters, rows, cells, view, sizes], fit)
@@ -86,7 +95,7 @@ function fitting(page) {
   const measure = () => {
     if (page.index.get(root) == null) { // the document was taken away
       observer.disconnect()
-      page.left()
+      page.ended()
       return
     }
     const now = Math.floor(element.clientWidth)

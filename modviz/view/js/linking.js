@@ -24,12 +24,17 @@ function linking(page) {
         for (let k = 0; k < keys.length; k++) if (wanted.has(keys[k])) indices.push(k)
         if (!same(indices, [...source.selected.indices])) source.selected.indices = indices
       }
-      showCard(names)
     } finally {
       busy = false
     }
-    page.marked?.(names)
+    tellLater()
   }
+
+  /** Words take the browser longer than marks do, and come in the next frame. */
+  const tellLater = page.later(() => {
+    showCard([...selection.data.name])
+    page.marked?.()
+  })
 
   function showCard(names) {
     const known = names.filter((name) => cards.data.name.includes(name))

@@ -6,7 +6,7 @@
  */
 function reading(page) {
   const {divs, selection, cards, view, command, subclusters} = page
-  const shadows = divs.map((div) => [div, page.index.find_one(div).shadow_el])
+  const shadows = divs.map((div) => [div, page.viewOf(div).shadow_el])
   const all = (selector) => shadows.flatMap(([, shadow]) => [...shadow.querySelectorAll(selector)])
   const opened = new Map() // a rendered piece of HTML forgets which of its folds were open
   let focused = null // and where the focus was
@@ -25,6 +25,7 @@ function reading(page) {
     clear: () => page.select([]),
     enlarge: () => page.enlarge(selection.data.name.at(-1)),
     all: () => change({layer: "", show: "all"}),
+    ...page.turns,
     theme: () => (page.theme.data = {json: [page.isDark() ? '"light"' : '"dark"']}),
     ...zooming(page),
   }
@@ -124,23 +125,24 @@ function reading(page) {
       ramp.style.background = `linear-gradient(90deg, ${colors.join(", ")})`
     }
     page.zoomed()
+    page.tellPages()
   }
 
   /** What a figure shows, for those who can't see it: its summary, and the evidence selected. */
   function describe(name) {
     const row = cards.data.name.indexOf(name ?? "")
     const evidence = row < 0 || name == null ? "" : ` Selected: ${name}. ${cards.data.words[row]}`
-    for (const [figure, title, twin] of page.pictured) {
-      const element = page.index.find_one(figure)?.el
-      const summary = page.index.find_one(twin)?.shadow_el.querySelector("p")?.textContent ?? ""
+    for (const [figure, title, twin, group] of page.pictured) {
+      const element = page.viewOf(figure)?.el
+      const summary = page.viewOf(twin)?.shadow_el.querySelector("p")?.textContent ?? ""
       element?.setAttribute("role", "img")
-      element?.setAttribute("aria-label", `${title}. ${summary}${evidence}`)
+      element?.setAttribute("aria-label", `${title}. ${summary}${page.leftOut(group)}${evidence}`)
     }
   }
 
   function rendered(div, shadow) {
     for (const fold of shadow.querySelectorAll("details")) fold.open = opened.get(div) ?? false
-    mark() // first: a row that moves loses the focus
+    if (div !== page.card) mark() // first: a row that moves loses the focus
     if (focused?.div !== div) return
     const again = shadow.querySelector(focused.selector)
     const around = page.index.get(div === page.card ? div : page.root).el // if it is gone

@@ -15,9 +15,7 @@ function staging(page) {
   }
 
   function stage([source, group, fixed]) {
-    const sent = original(source)
-    const data = {...sent}
-    if (group !== "") page.place(group, data)
+    const data = {...page.place(group, original(source))}
     if (page.isDark() && !fixed) {
       for (const column of COLORS) {
         if (data[column] != null) data[column] = [...data[column]].map(page.recoloured)
@@ -28,7 +26,10 @@ function staging(page) {
     live.set(source, source.data)
   }
 
-  page.restage = () => page.atOnce(() => staged.forEach(stage))
+  /** Stage the sources of these groups anew, or all of them. */
+  page.restage = (groups = null) => page.atOnce(() => {
+    for (const entry of staged) if (groups == null || groups.includes(entry[1])) stage(entry)
+  })
   for (const entry of staged) {
     page.follow("data", [entry[0]], (source) => {
       if (live.get(source) !== source.data) stage(entry)

@@ -47,7 +47,7 @@ function zooming(page) {
     const part = [matrix.x_range, matrix.y_range].some(
       ({start, end, reset_start: a, reset_end: b}) => Math.abs(end - start) < 0.999 * Math.abs(b - a),
     )
-    const shadow = page.index.find_one(page.tools).shadow_el
+    const shadow = page.viewOf(page.tools).shadow_el
     const able = {whole: part, "zoom-out": part, "zoom-selection": selection.data.name.length > 0}
     for (const [act, can] of Object.entries(able)) {
       const button = shadow.querySelector(`[data-act="${act}"]`)

@@ -1,0 +1,42 @@
+"""Other versions of Python: the wheel in a clean environment, and the tests that need no torch."""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+import tomllib
+
+import pytest
+
+from tests.packaging.environments import ROOT, clean, interpreter
+
+pytestmark = [pytest.mark.packaging, pytest.mark.slow]
+
+#: All that modviz is for, but the one that runs these tests.
+VERSIONS = [v for v in ("3.11", "3.12", "3.13") if v != f"3.{sys.version_info.minor}"]
+
+#: Tests of what a saved analysis needs.
+FOLDERS = ("tests/core", "tests/view", "tests/checks")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_needs_no_torch_works_with(version, distributions, tmp_path):
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"no Python {version} here; MODVIZ_PYTHONS may name one")
+    made = clean(tmp_path / "env", python)
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = ("pytest==", "hypothesis==")
+    pinned = [line for line in tools["dependency-groups"]["dev"] if line.startswith(wanted)]
+    made.run(
+        *(made.python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt"),
+        *(distributions.wheel, *pinned),
+        cwd=tmp_path,
+    )
+    with tarfile.open(distributions.sdist) as archive:
+        archive.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+    (source / "modviz").rename(tmp_path / "not-this-one")  # the tests see the wheel
+    done = made.run(made.python, "-m", "pytest", "-q", *FOLDERS, cwd=source, check=False)
+    print(f"Python {version}: {done.stdout.splitlines()[-1]}")
+    assert done.returncode == 0, done.stdout[-5000:]
