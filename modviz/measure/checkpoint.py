@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -64,11 +63,10 @@ class Checkpoint:
                 folder.close()
                 raise
             if other:
-                warnings.warn(
+                folder.say(
                     f"the checkpoint {str(path)!r} was begun with other versions "
                     f"({', '.join(other)}); it goes on, but the last digits of what is still to be "
-                    "done may differ from those of a run of one piece",
-                    stacklevel=4,
+                    "done may differ from those of a run of one piece"
                 )
         return cls(folder)
 

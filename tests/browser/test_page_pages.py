@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from modviz.view import lesions
+from tests.browser.accessibility import check
 from tests.browser.drivers import Window
 from tests.browser.linked import BARS, CLASSES, GALLERY, LESIONS, MATRIX
 from tests.browser.material import many_analysis
@@ -224,3 +225,4 @@ def test_what_is_drawn_is_told_to_those_who_cannot_see_it(shown: ReportPage) -> 
     wait_for_cells(shown, CELLS[1])
     assert " Drawn are 33–64 of 80; the table has all." in shown.ask(GALLERY, label)
     assert "Drawn are" not in shown.ask(BARS, label)
+    check(shown.page, "body")

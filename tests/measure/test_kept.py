@@ -91,7 +91,7 @@ def test_a_chain_of_runs_gives_what_each_gives_alone(kind, steps):
         ({"head": None, "connections": None, "activation_images": None}, ()),
         ({"memory_limit": 2**28}, ("features",)),
     ],
-    ids=str,
+    ids=lambda value: ",".join(map(str, value)),
 )
 def test_only_what_changed_is_done(changed, done):
     kept = Kept()

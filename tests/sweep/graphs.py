@@ -1,4 +1,4 @@
-"""Small graphs to cut: dense, pruned, in pieces, with dead units, layers of one unit, or nothing."""
+"""Small graphs to cut: dense, pruned, in pieces, with dead units or layers of one unit."""
 
 from __future__ import annotations
 

@@ -151,7 +151,8 @@ def require_right(found: Analysis) -> None:
         values = table[name].dropna()
         assert ((values > 0) & (values <= 1)).all(), name
     assert ((table["accuracy"].dropna() >= 0) & (table["accuracy"].dropna() <= 1)).all()
-    assert found.lesions is not None and found.lesions.n_images == 24
+    assert found.lesions is not None
+    assert found.lesions.n_images == 24
 
 
 def same(found: Analysis, expected: Analysis) -> None:

@@ -77,14 +77,16 @@ def rows(batches: list[tuple[torch.Tensor, torch.Tensor]]) -> list[list[float]]:
 def all_of(data: Any, size: int) -> list[list[float]]:
     labelled = LabelledData(data)
     first = labelled.first(3)
-    assert first.dtype == torch.float32 and first.shape[1:] == (1, 2, 2)
+    assert first.dtype == torch.float32
+    assert first.shape[1:] == (1, 2, 2)
     found = rows(list(labelled.batches(size, N_CLASSES, seed=4)))
     again = list(labelled.batches(size, N_CLASSES, seed=None))
     assert rows(again) == found
     assert all(len(x) == len(y) <= size for x, y in again)
     assert labelled.n_images in (None, N_IMAGES)
     low, high = labelled.channel_limits()
-    assert float(low) == min(min(row[1:]) for row in found) and high.shape == (1,)
+    assert float(low) == min(min(row[1:]) for row in found)
+    assert float(high) == max(max(row[1:]) for row in found)
     return found
 
 

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 import modviz
 from modviz.core.analysis import Analysis
 from modviz.core.progress import Cancelled
+from modviz.measure.trace import NetworkError
 from tests.sweep.data_forms import images_of, labels_of
 from tests.sweep.judging import sweep
 from tests.sweep.models import drawn, unchanged
@@ -154,7 +155,7 @@ def judge(case: Case) -> None:
             found = run(case, model, stop, cancel)
     except AssertionError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is judged
         require_explained(case, error, mine)
     except KeyboardInterrupt:
         assert case.what == "interrupt"  # before there was anything to keep
@@ -170,7 +171,8 @@ def require_explained(case: Case, error: Exception, mine: Mine) -> None:
         return
     assert case.what == "raise", f"{error!r}"
     if error is not mine:  # raised while the model was read: in the words of an error of ours
-        assert isinstance(error, modviz.measure.trace.NetworkError) and "of my own" in str(error)
+        assert isinstance(error, NetworkError)
+        assert "of my own" in str(error)
         return
     notes = " ".join(getattr(error, "__notes__", []))
     if case.where == "data":

@@ -121,8 +121,9 @@ def require_right(name: str, graph: NeuronGraph, k: int, scope: str, found: Any)
         for partition in found.partitions:
             require_partition(graph, k, scope, partition)
     elif name == "clusterability_test":
-        assert found.null.shape == (2,) and found.p in (1 / 3, 2 / 3, 1)
-        assert 0 <= found.ncut <= k and ((found.null >= 0) & (found.null <= k)).all()
+        assert found.null.shape == (2,)
+        assert found.p in (1 / 3, 2 / 3, 1)
+        assert all(0 <= cut <= k for cut in (found.ncut, *found.null))
     else:
         assert found.candidates.tolist() == [k]
         assert found.null_ncut.shape == (2, 1)

@@ -77,7 +77,7 @@ def _same(_: int, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _later(change: Callable[[Any, Any], tuple[Any, Any]], first: int = 2) -> Any:
-    """Otherwise from a pass on; the first pass looks at an example, the second is the first whole."""
+    """Otherwise from a pass on; pass 0 looks at an example, pass 1 is the first whole one."""
     return lambda n, x, y: change(x, y) if n >= first else (x, y)
 
 

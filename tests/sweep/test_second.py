@@ -111,7 +111,7 @@ TABLES: dict[str, dict[str, list[Odd]]] = {
         ],
         "names": [
             Odd("list", list),
-            Odd("iterator of names", lambda names: iter(names), "names="),
+            Odd("iterator of names", iter, "names="),
             *(
                 _refusing(str(value), value, "names=")
                 for value in (
@@ -130,7 +130,7 @@ TABLES: dict[str, dict[str, list[Odd]]] = {
                     np.array(3),
                 )
             ),
-        ],  # fmt: skip
+        ],
         "n_shuffles": oddities.whole(1),
         "seed": oddities.whole(0),
     },
@@ -213,7 +213,7 @@ def require_right(name: str, found: Any, clean: dict[str, Any]) -> None:
         assert ((found.p_values > 0) & (found.p_values <= 1)).all()
     else:
         assert found.names == ("one", "two")
-        assert found.ari == _expected(name).ari and found.p == _expected(name).p
+        assert (found.ari, found.p) == (_expected(name).ari, _expected(name).p)
         assert 0 < found.p <= 1
 
 

@@ -47,7 +47,7 @@ def judge(case: dict[str, Odd]) -> None:
     values = found.as_dict()
     for name, value in CLEAN.items():
         expected = 10**30 if case[name].name == "huge" else value
-        assert values[name] == expected and type(values[name]) is type(expected), name
+        assert (type(values[name]), values[name]) == (type(expected), expected), name
     assert 1 <= found.image_controls <= found.n_controls
 
 

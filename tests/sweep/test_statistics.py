@@ -1,4 +1,4 @@
-"""Statistics of arrays in odd forms: what plain loops give, or a refusal that names the argument."""
+"""Statistics of arrays in odd forms: what plain loops give, or a refusal by name."""
 
 from __future__ import annotations
 
@@ -143,7 +143,8 @@ def require_right(name: str, clean: dict[str, Any], found: Any) -> None:
     elif name == "joint_test":
         assert found.null.shape == (clean["controls"].shape[1],)
         # p is a share of the partitions, the real one among them
-        assert found.p * (1 + found.null.size) == int(round(found.p * (1 + found.null.size))) >= 1
+        share = found.p * (1 + found.null.size)
+        assert abs(share - round(share)) < 1e-9 < share
     else:
         given = next(iter(clean.values()))
         assert found.n == (~np.isnan(given)).sum()

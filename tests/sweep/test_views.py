@@ -1,4 +1,4 @@
-"""Odd arguments of what shows and writes results; what is refused is refused before the long work."""
+"""Odd arguments of what shows and writes results are refused before the long work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _refusing(name: str, value: Any, words: str) -> Odd:
 _PATH = "path(=| is )"
 PATHS = [
     Odd("text", str),
-    Odd("numpy text", lambda path: np.str_(path)),
+    Odd("numpy text", np.str_),
     _refusing("None", None, _PATH),
     _refusing("number", 3, _PATH),
     _refusing("bytes", b"x.html", _PATH),
@@ -63,7 +63,7 @@ SETTINGS: dict[str, list[Odd]] = {
             _refusing("texts", ["ab"], "'ab'"),
         ],
         "data": [
-            _refusing("None", None, f"{_EXPLORE} got a Sequential and no data"),
+            _refusing("None", None, f"{_EXPLORE} got a .* and no data"),
             _refusing("number", 3, "data is int"),
             Odd("fewer labels", lambda data: (data[0], data[1][:3]), "labels have shape"),
             Odd("nan", lambda data: (data[0] * np.nan, data[1]), "images hold NaN"),

@@ -1,4 +1,4 @@
-"""Long panels in pages: buttons that the scripts know, and figures that start no higher than a page."""
+"""Long panels in pages: buttons that the scripts know, figures that start no higher than one."""
 
 from __future__ import annotations
 
