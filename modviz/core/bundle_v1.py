@@ -24,8 +24,8 @@ def upgraded(
 
     Raises
     ------
-    KeyError, TypeError, AttributeError
-        If the header lacks what all files of version 1 have.
+    ValueError, KeyError, TypeError, AttributeError
+        If the header lacks what all files of version 1 have, or an array that it says there is.
     """
     new: dict[str, Any] = {
         name: header[name]
@@ -51,6 +51,9 @@ def upgraded(
     }
     new |= {"lesions": None, "features": None, "top_images": None}
     if header["lesions"]:
+        for name in ("change_error", "rounds"):
+            if header.get(f"lesions_has_{name}", False) != (f"lesions/{name}" in found):
+                raise ValueError(f"the array 'lesions/{name}' is missing, or should not be there")
         rest = {name: header.get(f"lesions_{name}", value) for name, value in _LESIONS.items()}
         new["lesions"] = {"n_images": header["lesions_n_images"], **rest}
     if header["features"]:

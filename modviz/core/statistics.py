@@ -224,13 +224,16 @@ def paired_error(lost: ArrayLike, gained: ArrayLike, n_images: ArrayLike) -> Flo
             f"lost has shape {down.shape}, gained {up.shape} and n_images {images.shape}; expected "
             "(..., classes) twice and (classes,)"
         )
-    if not ((images >= 1).all() and (down >= 0).all() and (up >= 0).all()):
-        raise ValueError("n_images must be at least 1 of each class, lost and gained at least 0")
+    if not (images >= 1).all():
+        raise ValueError("n_images must be at least 1 of each class")
     if not (down + up <= images).all():
         raise ValueError("lost and gained are together more than n_images, of some class")
     n, worse, better = images + 2, down + 1, up + 1
     variance = (worse + better - (better - worse) ** 2 / n) / n**2
-    return np.asarray(np.sqrt(variance.sum(axis=-1)) / variance.shape[-1])
+    total = variance.sum(axis=-1)
+    if (total < 0).any():
+        raise ValueError("lost and gained can't be numbers of images: expected 0 or more")
+    return np.asarray(np.sqrt(total) / variance.shape[-1])
 
 
 class QValues(np.ndarray):

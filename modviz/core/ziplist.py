@@ -49,7 +49,12 @@ def opened(file: IO[bytes], size: int) -> zipfile.ZipFile:
     if length > members * _ENTRY_SIZE:
         raise ValueError(f"its list of {members:,} members has {length:,} bytes")
     file.seek(0)
-    return zipfile.ZipFile(file)
+    archive = zipfile.ZipFile(file)
+    if len(archive.infolist()) != members:  # a damaged length makes one entry swallow the next
+        raise ValueError(
+            f"its list has {len(archive.infolist()):,} members; expected {members:,} as it says"
+        )
+    return archive
 
 
 def checked(

@@ -103,7 +103,6 @@ def activation_graph(
     n_samples = whole_number("n_samples", n_samples, 3)
     if isinstance(model, Network):
         network, data = model, labelled_images(images, dtype_of(model.model))
-        require_shape(network, data)
     else:
         require_module(model)
         data = labelled_images(images, dtype_of(model))
@@ -152,6 +151,7 @@ def correlation_graph(
     one_of("kernel_norm", kernel_norm)
     include_inputs = true_or_false("include_inputs", include_inputs)
     include_outputs = true_or_false("include_outputs", include_outputs)
+    require_shape(network, data)
     chosen = list(network.choose(layers))
     if include_outputs:
         chosen += [layer for layer in network.layers if layer.role == "output"]

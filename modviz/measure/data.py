@@ -65,6 +65,13 @@ class LabelledData:
             return images[:n]
         raise ValueError(_EMPTY)
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one image; read from the data if none was read yet."""
+        if self._shape is None:
+            return tuple(self.first(1).shape[1:])
+        return tuple(self._shape)
+
     def channel_limits(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Least and greatest value by channel over all images.
 
@@ -137,7 +144,7 @@ class LabelledData:
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         if self._tensors is not None:
             images, labels = self._tensors
-            order = torch.arange(len(images))
+            order = torch.arange(len(images), device="cpu")
             if seed is not None:
                 order = torch.from_numpy(np.random.default_rng(seed).permutation(len(images)))
             for part in order.split(evenly(len(images), size)):

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import torch
@@ -167,10 +168,23 @@ def check_pictures(network: Network, preprocess: Preprocess) -> None:
         device=device_of(network.model),
         dtype=dtype_of(network.model),
     ).requires_grad_()
+    made: Any
+    several: Any
     with evaluating(network.model), torch.enable_grad():
-        made = preprocess(picture)
-        if not isinstance(made, torch.Tensor):
+        try:
+            made, several = preprocess(picture), preprocess(picture.expand(3, *picture.shape[1:]))
+        except Exception as error:
+            error.add_note(f"modviz was calling preprocess on pictures of {tuple(picture.shape)}.")
+            raise
+        if not isinstance(made, torch.Tensor) or not isinstance(several, torch.Tensor):
             raise ValueError(f"preprocess gives {type(made).__name__}; expected a tensor of inputs")
+        if several.shape != (3, *made.shape[1:]):
+            raise ValueError(
+                f"preprocess gives inputs of shape {tuple(several.shape)} for 3 pictures, of "
+                f"{tuple(made.shape)} for one; expected an input a picture"
+            )
+        if not bool(made.isfinite().all()):
+            raise ValueError("preprocess gives NaN or infinite inputs for a picture that is grey")
         try:
             output = network.replay.forward(made)[network.replay.output]
         except RuntimeError as error:

@@ -26,8 +26,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     """Hold a model in eval mode, with frozen parameters and no in-place activations.
 
     Whatever happens in the block, every module gets back its own training flag, ``inplace`` flag
-    and buffers, and every parameter its ``requires_grad`` and ``grad``. Autocast and inference mode
-    of the caller do not count in the block.
+    and buffers, and every parameter its ``requires_grad`` and ``grad``. Autocast, inference
+    mode and default device of the caller do not count in the block.
 
     Parameters
     ----------
@@ -75,6 +75,8 @@ def _plainly(undo: ExitStack) -> None:
     """Leave modes of the caller's that other threads would not have, or that forbid gradients."""
     if torch.is_inference_mode_enabled():
         undo.enter_context(torch.inference_mode(False))
+    if torch.get_default_device().type != "cpu":
+        undo.enter_context(torch.device("cpu"))
     for device in ("cpu", "cuda"):
         if torch.is_autocast_enabled(device):
             undo.enter_context(torch.autocast(device, enabled=False))

@@ -74,7 +74,7 @@ def read_inputs(
 
 def require_shape(network: Network, data: LabelledData) -> None:
     """Raise a ValueError for images of another shape than a network was read with."""
-    shape = tuple(data.first(1).shape[1:])
+    shape = data.image_shape
     if shape != network.input_shape:
         raise ValueError(
             f"images have shape {shape}, but the Network was read with inputs of shape "

@@ -41,7 +41,10 @@ def tensor_of(name: str, values: Any) -> torch.Tensor:
 
 def _stacked(name: str, values: Any) -> torch.Tensor:
     try:
-        return torch.stack([v if isinstance(v, torch.Tensor) else torch.tensor(v) for v in values])
+        parts = (
+            v if isinstance(v, torch.Tensor) else torch.tensor(v, device="cpu") for v in values
+        )
+        return torch.stack(list(parts))
     except (RuntimeError, TypeError, ValueError) as error:
         raise TypeError(
             f"{name} is a {type(values).__name__} of tensors that can't be stacked into one "
@@ -69,4 +72,4 @@ def _of_array(name: str, values: Any) -> torch.Tensor:
         array = array.copy()
     with warnings.catch_warnings():  # of a read-only array: nothing of modviz writes into it
         warnings.simplefilter("ignore", UserWarning)
-        return torch.as_tensor(array)
+        return torch.as_tensor(array, device="cpu")

@@ -116,6 +116,10 @@ def traced(model: nn.Module, example: torch.Tensor, head: Head = None) -> fx.Gra
     """
     if isinstance(model, nn.DataParallel):
         raise NetworkError("the model is wrapped in DataParallel; give the model inside: .module")
+    if hasattr(model, "_orig_mod"):  # to import its class takes a second
+        raise NetworkError(
+            "the model is wrapped by torch.compile; give the model inside: ._orig_mod"
+        )
     if isinstance(model, torch.jit.ScriptModule):
         raise NetworkError(
             "the model is TorchScript, which can't be traced; give its Python module"

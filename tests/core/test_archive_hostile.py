@@ -167,6 +167,10 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "overlap": (overlapping, "lies over another one"),
     "zip64": (zip64, "list of members should have"),
     "list of nothing": (list_of_nothing, "list of 9 members has 46,000,000 bytes"),
+    "an entry that hides the next": (
+        lambda: patched(plain(), b"a.npy", 32, struct.pack("<H", 46 + len("b.npy"))),
+        "its list has 3 members; expected 4",
+    ),
     "something before": (lambda: b"#!/bin/sh\n" + plain(), "list of members should have"),
     "something behind": (lambda: plain() + b"more", "does not end as a zip file"),
     "comment": (lambda: plain()[:-2] + b"\x04\x00more", "does not end as a zip file|modviz writes"),

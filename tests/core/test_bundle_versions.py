@@ -96,6 +96,15 @@ def test_files_from_before_something_was_measured_open(gone, part, found, tmp_pa
     pd.testing.assert_frame_equal(table[columns], before[columns], check_exact=True)
 
 
+@pytest.mark.parametrize("name", ["rounds", "change_error"])
+def test_a_file_of_version_1_that_lacks_what_it_says_it_has_is_damaged(name, tmp_path):
+    members = unzipped((FOLDER / "1.0-continued.modviz").read_bytes())
+    del members[f"lesions/{name}.npy"]
+    (tmp_path / "less.modviz").write_bytes(zipped(members))
+    with pytest.raises(modviz.BundleError, match=f"'lesions/{name}' is missing"):
+        modviz.load(tmp_path / "less.modviz")
+
+
 def newer(path: Path, version: object, **more: object) -> None:
     """The file as a later modviz might have written it."""
     members = unzipped(path.read_bytes())

@@ -26,7 +26,7 @@ def test_what_needs_no_torch_works_with(version, distributions, tmp_path):
         pytest.skip(f"no Python {version} here; MODVIZ_PYTHONS may name one")
     made = clean(tmp_path / "env", python)
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = ("pytest==", "hypothesis==")
+    wanted = ("pytest==", "hypothesis==", "jsonschema==")
     pinned = [line for line in tools["dependency-groups"]["dev"] if line.startswith(wanted)]
     made.run(
         *(made.python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt"),

@@ -84,7 +84,7 @@ def sweep(name: str, strategy: st.SearchStrategy[Any], judge: Callable[[Any], No
     each()
     assert len(seen) >= wanted, f"{name}: {len(seen)} cases of {wanted}"
     # Hypothesis may come upon a case again; most must be new
-    assert len(set(seen)) > 0.9 * wanted, f"{name}: only {len(set(seen))} different cases"
+    assert len(set(seen)) > 0.8 * wanted, f"{name}: only {len(set(seen))} different cases"
 
 
 def arguments(

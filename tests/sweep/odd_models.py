@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -109,7 +110,9 @@ class OddModel:
         return self.name
 
 
-def _changed(change: Callable[[Net], Any], kind: type[Net] = Net) -> Callable[[], nn.Module]:
+def _changed(
+    change: Callable[[Net], Any], kind: Callable[[], Net] = Net
+) -> Callable[[], nn.Module]:
     def make() -> nn.Module:
         model = drawn(kind(), torch.Generator().manual_seed(1))
         change(model)
@@ -175,6 +178,11 @@ def _scripted() -> nn.Module:
     return torch.jit.trace(Net().eval(), torch.rand(2, 1, 2, 2))
 
 
+def _quantized() -> nn.Module:
+    first = torch.ao.nn.quantized.dynamic.Linear(4, 7)
+    return nn.Sequential(nn.Flatten(), first, nn.ReLU(), nn.Linear(7, 3))
+
+
 def _complex() -> nn.Module:
     return _changed(lambda m: setattr(m, "fc2", nn.Linear(7, 7, dtype=torch.complex64)))()
 
@@ -187,7 +195,7 @@ def _raising(when: Callable[[int, int], bool], error: Exception) -> Callable[[],
     return lambda: drawn(Counting(when, error), torch.Generator().manual_seed(1))
 
 
-def _good(name: str, change: Callable[[Net], Any], kind: type[Net] = Net) -> OddModel:
+def _good(name: str, change: Callable[[Net], Any], kind: Callable[[], Net] = Net) -> OddModel:
     return OddModel(name, _changed(change, kind))
 
 
@@ -223,6 +231,12 @@ GOOD = [
     ),
 ]
 
+#: They can be read, but their graphs can't be cut in two.
+ONLY_READ = [
+    _good("with a dead layer", lambda m: m.fc2.weight.data.zero_()),
+    _good("with layers of one unit", nn.Module.train, partial(Net, width=1)),
+]
+
 _RETURNS = "the model returns"
 REFUSED = [
     OddModel("None", lambda: None, "model is NoneType; expected a torch.nn.Module"),
@@ -255,6 +269,8 @@ REFUSED = [
     OddModel("two types", _changed(lambda m: m.fc2.double()), "can't run on inputs of shape"),
     OddModel("wrong width", _changed(lambda m: setattr(m, "out", nn.Linear(9, 3))), "can't run on"),
     OddModel("DataParallel", lambda: nn.DataParallel(Net()), "wrapped in DataParallel"),
+    OddModel("compiled", lambda: torch.compile(Net(), backend="eager"), "wrapped by torch.compile"),
+    OddModel("quantized", _quantized, "nothing connects the layers|no hidden layer"),
     OddModel("TorchScript", _scripted, "the model is TorchScript"),
     OddModel("two inputs", TwoInputs, "can't run on inputs"),
     OddModel("by value", ByValue, r"ByValue can't be traced: odd_models.py, line"),

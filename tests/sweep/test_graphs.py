@@ -51,6 +51,11 @@ LABELS = [
 _NAMED = "(block|labels|adjacency).* expected real numbers"
 GOOD_ARRAYS = [odd for odd in ARRAYS if odd.refused is None]
 BAD_ARRAYS = [Odd(odd.name, odd.make, _NAMED) for odd in ARRAYS if odd.refused is not None]
+#: A cut may be of a sparse matrix, but this one is of another size.
+BAD_MATRICES = [
+    Odd(odd.name, odd.make, "adjacency has shape" if odd.name == "sparse" else _NAMED)
+    for odd in BAD_ARRAYS
+]
 
 LAYERS = [
     Odd("iterator", iter),
@@ -79,7 +84,7 @@ KINDS = {
     "cut": {
         "matrix": [
             *GOOD_ARRAYS,
-            *BAD_ARRAYS,
+            *BAD_MATRICES,
             *ENTRIES,
             *SHAPES,
             *(Odd(form.__name__, form) for form in (sp.csr_array, sp.coo_array, sp.csc_matrix)),

@@ -15,7 +15,7 @@ import modviz
 from tests.sweep import oddities
 from tests.sweep.judging import CLEAN, Odd, outcome, refusals, sweep
 from tests.sweep.models import unchanged
-from tests.sweep.odd_models import GOOD, REFUSED, Net, OddModel
+from tests.sweep.odd_models import GOOD, ONLY_READ, REFUSED, Net, OddModel
 
 
 @contextmanager
@@ -36,6 +36,7 @@ SURROUNDINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "enable_grad": torch.enable_grad,
     "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
     "double by default": lambda: default_type(torch.float64),
+    "another default device": lambda: torch.device("meta"),
     "half by default": lambda: default_type(torch.bfloat16),
 }
 
@@ -114,7 +115,7 @@ class Case:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    model = draw(st.sampled_from(GOOD + REFUSED))
+    model = draw(st.sampled_from(GOOD + ONLY_READ + REFUSED))
     around = draw(st.sampled_from(sorted(SURROUNDINGS)))
     example, argument, odd = CLEAN, "layers", CLEAN
     if model in GOOD and not model.options:

@@ -46,7 +46,7 @@ TABLES: dict[str, dict[str, list[Odd]]] = {
     },
     "paired_error": {
         "lost": [*ARRAYS, Odd("more than there are", lambda x: x + 99, "together more than")],
-        "gained": [*ARRAYS, Odd("negative", lambda x: x - 99, "at least 0")],
+        "gained": [*ARRAYS, Odd("negative", lambda x: x - 99, "expected 0 or more")],
         "n_images": [*ARRAYS, Odd("none", lambda n: n * 0, "at least 1")],
     },
     "benjamini_hochberg": {

@@ -86,7 +86,7 @@ class Case:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    what = draw(st.sampled_from(["explore"] * 12 + ["plot", "report", "file"]))
+    what = draw(st.sampled_from(["explore"] * 22 + ["plot", "report", "file"]))
     if what != "explore":
         return Case(what, {"": draw(st.sampled_from(PATHS if what == "file" else NOT_RESULTS))})
     names = draw(st.lists(st.sampled_from(sorted(SETTINGS)), min_size=2, max_size=4, unique=True))
