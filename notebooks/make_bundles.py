@@ -91,7 +91,8 @@ def _vgg16_body() -> Analysis:
     # the longest of them: interrupted, it goes on where it was
     kept = KEPT / "vgg16-body"
     analysis = modviz.analyze(*vgg16_body.with_head(), **SETTINGS["vgg16-body"], checkpoint=kept)
-    shutil.rmtree(kept)
+    if analysis.status == "complete":
+        shutil.rmtree(kept)
     return analysis
 
 
@@ -104,6 +105,8 @@ MAKERS: dict[str, Callable[[], Analysis]] = {
 
 def save(name: str, analysis: Analysis) -> int:
     """Write a bundle into `FOLDER` under its title; its size in bytes."""
+    if analysis.status != "complete":  # an interrupt from the keyboard gives back what there is
+        raise SystemExit(f"{name}: interrupted; the bundle there is stays")
     file = FOLDER / f"{name}.modviz"
     replace(analysis, model_name=NAMES[name]).save(file)
     return file.stat().st_size

@@ -26,6 +26,7 @@ DATA = Path(__file__).parent / "data"
 TOGETHER = ("browser", "packaging", "resume")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tell `make test`, which has two processes, what has to stay in one of them."""
     for item in items:

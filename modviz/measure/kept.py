@@ -31,7 +31,7 @@ from modviz.measure.trace import Head
 #: Keywords of `modviz.analyze` that are no settings.
 _OTHERS = (
     *("activation_images", "partition", "preprocess", "class_names", "head", "connections"),
-    *("workers", "executor", "memory_limit", "kept", "progress", "cancel"),
+    *("workers", "executor", "memory_limit", "kept", "checkpoint", "progress", "cancel"),
 )
 
 

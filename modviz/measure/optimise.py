@@ -6,7 +6,8 @@ pictures of a batch start from the same noise, so that only their units differ.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,7 +131,8 @@ def noise(
 def _parametrised(
     input_shape: tuple[int, ...], n: int, seed: int
 ) -> tuple[list[torch.Tensor], Callable[[], torch.Tensor]]:
-    with torch.random.fork_rng(devices=[]):  # Lucent draws on the CPU
+    # Lucent draws on the CPU, and makes numbers of torch's default type, which may be any
+    with torch.random.fork_rng(devices=[]), _single_by_default():
         torch.manual_seed(seed)
         if len(input_shape) == 1:
             made = param.image(input_shape[0], 1, batch=n, channels=1, fft=False)
@@ -141,6 +143,16 @@ def _parametrised(
             made = param.image(width, height, batch=n, channels=depth)
     parameters, image = made
     return parameters, image
+
+
+@contextmanager
+def _single_by_default() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _objective(batch: Batch) -> objectives.Objective:

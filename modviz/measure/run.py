@@ -189,6 +189,16 @@ def analyze(
     to be made may differ in their last digits. Functions are known by their names.
 
     Method: Hod et al., "Detecting Modularity in Deep Neural Networks", arXiv:2110.08058.
+
+    Examples
+    --------
+    >>> import modviz
+    >>> planted = modviz.examples.planted_mlp(n_modules=2, width=8, depth=2)
+    >>> analysis = modviz.analyze(
+    ...     planted.model, planted.data, n_clusters=2, features=False, progress=False
+    ... )
+    >>> analysis.table()["size"].to_dict()
+    {'A1': 8, 'B1': 8, 'A2': 8, 'B2': 8}
     """
     known = [name for name in inspect.signature(analyze).parameters if name != "unknown"]
     if "more_controls" in unknown:

@@ -164,6 +164,7 @@ def test_a_button_that_has_done_its_work_keeps_the_focus(shown: ReportPage) -> N
     shown.page.keyboard.press("ArrowRight")  # so that keys go on from here
     shown.panels.wait_for_marks(["B1"])
     shown.selector("layer").select_option("fc2")
+    expect(shown.act("all")).to_be_visible()
     shown.act("all").focus()
     shown.page.keyboard.press("Enter")
     expect(shown.act("all")).to_be_hidden()

@@ -116,7 +116,7 @@ def test_the_environment_of_a_command_line(command, prefix):
 def test_the_command_line_of_a_process_that_is_there():
     command = frontend.command_of(os.getpid())
     assert Path(command[0]).name.startswith("python")
-    assert any("pytest" in word for word in command)
+    assert list(command[1:]) == sys.orig_argv[1:]
     # the interpreter that runs the tests may have been called without its path
     assert frontend.prefix_of([sys.executable]) == Path(sys.executable).parent.parent
 

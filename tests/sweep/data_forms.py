@@ -251,7 +251,7 @@ HOLDERS = [
     Holder("list", lambda x, y: [x, y]),
     Holder("TensorDataset", TensorDataset),
     Holder("dataset", Pairs),
-    Holder("dataset of numpy labels", lambda x, y: Pairs(x, y, np.int16)),
+    Holder("dataset of numpy labels", lambda x, y: Pairs(x, y, np.int64)),
     Holder("dataset of tensors", lambda x, y: Pairs(x, y, torch.Tensor.float)),
     Holder("dataset of arrays", lambda x, y: Pairs(x.numpy(), y.numpy())),
     Holder("subset", lambda x, y: torch.utils.data.Subset(Pairs(x, y), range(len(x)))),
