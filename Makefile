@@ -21,7 +21,7 @@ serve: $(DEV) ## the same network in the live explorer, as a page on this machin
 test: lint ## all checks: lint, types, tests, notebooks
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 	MODVIZ_CHECKPOINTS=$(CURDIR)/test-artifacts/checkpoints \
-	$(BIN)/python -m pytest -n 2 --nbmake --nbmake-timeout=600 notebooks
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
 
 lint: $(DEV) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -156,6 +156,7 @@ def test_a_second_shift_click_in_a_plot_takes_away(shown: ReportPage) -> None:
 def test_a_button_that_has_done_its_work_keeps_the_focus(shown: ReportPage) -> None:
     shown.page.locator("select[data-pick]").select_option("C2")
     clear = shown.act("clear")
+    expect(clear).not_to_have_attribute("aria-disabled", "true")  # a frame after the marks
     clear.focus()
     shown.page.keyboard.press("Enter")
     shown.panels.wait_for_marks([])
