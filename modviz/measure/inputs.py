@@ -8,8 +8,10 @@ from typing import Any
 from torch import nn
 
 from modviz.core.partition import Partition
+from modviz.core.settings import whole_number
 from modviz.measure.by_hand import Pairs
 from modviz.measure.data import LabelledData
+from modviz.measure.memory import LEAST
 from modviz.measure.network import Network, dtype_of
 from modviz.measure.sound import require_module
 from modviz.measure.trace import Head
@@ -17,13 +19,19 @@ from modviz.measure.trace import Head
 
 def check_kinds(
     *,
-    cancel: Any,
-    progress: Any,
+    cancel: Any = None,
+    progress: Any = False,
     preprocess: Any = None,
     class_names: Any = None,
+    workers: Any = None,
     executor: Any = None,
+    memory_limit: Any = None,
 ) -> None:
     """Refuse arguments of the wrong kind."""
+    if workers is not None:
+        whole_number("workers", workers, 1)
+    if memory_limit is not None:
+        whole_number("memory_limit", memory_limit, LEAST)
     if cancel is not None and not _can(cancel, "is_set"):
         raise TypeError(f"cancel is {type(cancel).__name__}; expected a threading.Event")
     if executor is not None and not _can(executor, "submit"):

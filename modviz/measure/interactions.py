@@ -16,7 +16,7 @@ from modviz.core.analysis import size_rule
 from modviz.core.interactions import Interactions
 from modviz.core.partition import Partition
 from modviz.core.progress import ProgressCallback
-from modviz.core.settings import Settings, refuse_unknown, whole_number
+from modviz.core.settings import Settings, refuse_unknown
 from modviz.measure.by_hand import Pairs
 from modviz.measure.guard import evaluating
 from modviz.measure.inputs import check_kinds, fitting, module_of, read_inputs
@@ -108,9 +108,7 @@ def interactions(
     known = [name for name in inspect.signature(interactions).parameters if name != "unknown"]
     refuse_unknown("interactions", unknown, known[3:])
     settings = Settings(lesion=lesion, n_controls=n_controls, seed=seed)
-    if workers is not None:
-        whole_number("workers", workers, 1)
-    check_kinds(cancel=cancel, progress=progress)
+    check_kinds(cancel=cancel, progress=progress, workers=workers)
     whole = module_of(model)
     with torch.inference_mode(False), evaluating(whole), Reporter(progress) as reporter:
         reporter.start("reading", "reading the model")

@@ -26,6 +26,7 @@ from modviz.measure.data import LabelledData
 from modviz.measure.inputs import module_of, read_inputs
 from modviz.measure.lesion import Measured
 from modviz.measure.network import Network
+from modviz.measure.sound import checked_pairs
 from modviz.measure.trace import Head
 
 #: Keywords of `modviz.analyze` that are no settings.
@@ -101,7 +102,7 @@ class Kept:
         behind += ["support"] * (wanted.support and own is None)
         before = [] if own is not None else ["graph", "partition"]
         key = self._found.get("reading", (None, None))[0]
-        said = (settings.get("head"), _pairs(settings.get("connections")))
+        said = (settings.get("head"), checked_pairs(settings.get("connections")))
         if key is None or key[1:3] != said or self._versions != versions(*self._watched):
             return ("reading", *before, *behind)
         graph = graph_key(wanted, settings.get("activation_images"))
@@ -145,7 +146,7 @@ class Kept:
         If anything about model or data is not as it was, everything else is forgotten.
         """
         content = content_of_module(module_of(model)), content_of_data(data)
-        key = (Same(model), head, _pairs(connections), content)
+        key = (Same(model), head, checked_pairs(connections), content)
         network: Network | None = self.get("reading", key)
         if network is not None:  # images anew: what was seen of them belongs to a run
             return *read_inputs(network, data, None, None), True
@@ -267,7 +268,3 @@ def support_key(
 def _picture_options(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     workers = settings.get("workers") or torch.get_num_threads()
     return settings.get("preprocess"), settings.get("memory_limit"), workers
-
-
-def _pairs(connections: Pairs | None) -> list[tuple[str, ...]] | None:
-    return None if connections is None else [tuple(pair) for pair in connections]

@@ -27,7 +27,6 @@ from modviz.measure.inputs import check_kinds, fitting, module_of, read_inputs
 from modviz.measure.kept import Kept, check_kept, features_key, images_key, lesions_key
 from modviz.measure.lesion import Measured, differing
 from modviz.measure.lesion_stage import LesionStage
-from modviz.measure.memory import LEAST
 from modviz.measure.network import Network
 from modviz.measure.reporter import Reporter
 from modviz.measure.stages import Stages
@@ -121,10 +120,14 @@ def more_controls(
     lesions_of(analysis)  # or an error
     n_controls = whole_number("n_controls", n_controls, 1)
     rows = rows_of(analysis, subclusters, n_controls)
-    for name, value, least in (("workers", workers, 1), ("memory_limit", memory_limit, LEAST)):
-        if value is not None:
-            whole_number(name, value, least)
-    check_kinds(executor=executor, cancel=cancel, progress=progress, preprocess=preprocess)
+    check_kinds(
+        cancel=cancel,
+        progress=progress,
+        preprocess=preprocess,
+        workers=workers,
+        executor=executor,
+        memory_limit=memory_limit,
+    )
     check_kept(kept)
     said: dict[str, Any] = {"head": head, "connections": connections}
     if not isinstance(model, Network):

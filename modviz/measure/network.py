@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -167,7 +168,9 @@ class Network(Places):
             )
         for name in given:
             if not isinstance(name, str) or name not in names:
-                raise ValueError(f"there is no hidden layer {name!r}; the model has {names}")
+                near = difflib.get_close_matches(str(name), names, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"there is no hidden layer {name!r}; the model has {names}{hint}")
         if isinstance(layers, tuple):
             if len(layers) != 2:
                 raise ValueError(

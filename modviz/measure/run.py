@@ -21,14 +21,13 @@ from modviz.core.analysis import Analysis
 from modviz.core.graph import Layer
 from modviz.core.partition import Partition
 from modviz.core.progress import ProgressCallback
-from modviz.core.settings import Settings, refuse_unknown, whole_number
+from modviz.core.settings import Settings, refuse_unknown
 from modviz.measure.by_hand import Pairs
 from modviz.measure.checkpoint import Checkpoint
 from modviz.measure.features import Preprocess
 from modviz.measure.guard import evaluating
-from modviz.measure.inputs import check_kinds, module_of, read_inputs
+from modviz.measure.inputs import check_kinds, fitting, module_of, read_inputs
 from modviz.measure.kept import Kept, check_kept
-from modviz.measure.memory import LEAST
 from modviz.measure.network import LayerChoice, Network
 from modviz.measure.reporter import Reporter
 from modviz.measure.stages import Stages
@@ -229,16 +228,14 @@ def analyze(
             "activation_images are only used with edges='activations' and no partition of your "
             "own; leave them out, or ask for those edges"
         )
-    if workers is not None:
-        whole_number("workers", workers, 1)
-    if memory_limit is not None:
-        whole_number("memory_limit", memory_limit, LEAST)
     check_kinds(
-        executor=executor,
         cancel=cancel,
         progress=progress,
         preprocess=preprocess,
         class_names=class_names,
+        workers=workers,
+        executor=executor,
+        memory_limit=memory_limit,
     )
     check_kept(kept)
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
@@ -273,10 +270,23 @@ def analyze(
 
 
 def hidden_layers(
-    model: nn.Module | Network, data: Any, *, head: Head = None, connections: Pairs | None = None
+    model: nn.Module | Network,
+    data: Any,
+    *,
+    head: Head = None,
+    connections: Pairs | None = None,
+    layers: LayerChoice = None,
+    partition: Partition | None = None,
+    **options: Any,
 ) -> tuple[Layer, ...]:
     """The hidden layers of a model, in order: what `layers` of `analyze` can choose from.
 
-    Raises the errors of `analyze` for a model or data that it can't use.
+    Raises the errors of `analyze` for a model, data, choice or `options` (those of `check_kinds`)
+    that it can't use, before anything is computed.
     """
-    return read_inputs(model, data, head, connections)[0].hidden
+    check_kinds(**options)
+    network = read_inputs(model, data, head, connections)[0]
+    network.choose(layers)
+    if partition is not None:
+        fitting(partition, network)
+    return network.hidden

@@ -13,7 +13,7 @@ from bokeh.embed import components
 from bokeh.models.layouts import LayoutDOM
 from bokeh.themes import Theme
 
-from modviz.core.files import replacing
+from modviz.core.files import file_path, replacing
 from modviz.view import standalone, style
 
 #: By the name of a result's type: where its panel is made, and its title.
@@ -63,7 +63,7 @@ class Plot:
 
         An existing file is replaced only by a complete one.
         """
-        target = Path(path)
+        target = file_path(path)
         with replacing(target) as file:
             file.write(self.html().encode("utf-8"))
         return target

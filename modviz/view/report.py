@@ -12,7 +12,7 @@ from bokeh.embed import components
 
 from modviz.core.analysis import Analysis
 from modviz.core.choice import ClusterChoice
-from modviz.core.files import replacing
+from modviz.core.files import file_path, replacing
 from modviz.core.interactions import Interactions
 from modviz.view import standalone, style
 from modviz.view.facts import Facts
@@ -77,7 +77,7 @@ def report(
     """
     if not isinstance(analysis, Analysis):
         raise TypeError(f"analysis is a {type(analysis).__name__}; expected a modviz Analysis")
-    target = Path(path)
+    target = file_path(path)
     with replacing(target) as file:
         file.write(render(analysis, choice, interactions).encode("utf-8"))
     return target

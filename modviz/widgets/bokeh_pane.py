@@ -36,7 +36,7 @@ VIEW = "modviz-view"
 _PACKED = 16_384
 
 Select = Callable[[tuple[str, ...]], Sequence[str]]
-Zoom = Callable[[float, float, float, float], None]
+Zoom = Callable[[float, float, float, float, str], None]
 Command = Callable[[str, dict[str, Any]], None]
 
 #: One for all documents: who observes one explorer may write to another, whose worker may be doing
@@ -77,7 +77,7 @@ class LiveDocument(ipywidgets.Widget):  # type: ignore[misc]
     on_select : callable
         Called with the names that were clicked; returns the names that are now selected.
     on_zoom : callable
-        Called with x0, x1, y0, y1 of the adjacency panel.
+        Called with x0, x1, y0, y1 and the name of the matrix that was zoomed.
     on_command : callable, optional
         Called with the name and the arguments of what a button in the page asks for.
     on_error : callable
@@ -228,13 +228,14 @@ class LiveDocument(ipywidgets.Widget):  # type: ignore[misc]
     def _zoom(self, client: str, message: dict[str, Any]) -> None:
         try:
             x0, x1, y0, y1 = (float(edge) for edge in message["range"])
-            figure: Any = self.document.select_one({"name": str(message["figure"])})
+            name = str(message["figure"])
+            figure: Any = self.document.select_one({"name": name})
             ranges = [] if figure is None else [figure.x_range, figure.y_range]
             with self.changes(client, ranges):
                 # the kernel's copy zooms too: a second view follows, a reload comes back to it
                 for axis, (start, end) in zip(ranges, ((x0, x1), (y0, y1)), strict=False):
                     axis.update(start=start, end=end)
-                self._on_zoom(x0, x1, y0, y1)
+                self._on_zoom(x0, x1, y0, y1, name)
         finally:
             self.send({"kind": "zoomed", "client": client})
 

@@ -160,9 +160,7 @@ class RunControls:
             return list(self._hidden[first : last + 1])
         if self._given.get("layers") is None:
             return list(self._hidden)
-        given = self._given["layers"]
-        names = {given} if isinstance(given, str) else set(given)
-        return [layer for layer in self._hidden if layer.name in names]
+        return [layer for layer in self._hidden if layer.name in self._given["layers"]]
 
     def _name_layers(self, _change: object = None) -> None:
         if self._own is not None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: Keywords of a run that other measurements of the same model share with it.
 _READING = ("head", "connections")
 _MEASURING = ("workers", "executor", "memory_limit", "preprocess", *_READING)
+#: Keywords of a run that are looked at together with the model, before there is a widget.
+_CHECKED = ("layers", "partition", "class_names", *_MEASURING)
 
 
 class Subject:
@@ -53,9 +55,9 @@ class Subject:
 
         self.start: Settings = checked(settings, run.analyze)
         self.shelf = shelf_of(settings.get("checkpoint", True))
-        layout = {name: settings[name] for name in _READING if name in settings}
+        asked = {name: settings[name] for name in _CHECKED if name in settings}
         self.model, self.data = model, data
-        self.hidden: tuple[Layer, ...] = run.hidden_layers(model, data, **layout)
+        self.hidden: tuple[Layer, ...] = run.hidden_layers(model, data, **asked)
         self.kept: Any = Kept()
         module = inputs.module_of(model)
         self.name = type(module).__name__

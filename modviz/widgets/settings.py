@@ -5,7 +5,6 @@ Errors are raised here, in the user's cell, and not later in a thread that nobod
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -47,36 +46,16 @@ def layer_span(layers: Any, hidden: Sequence[Layer]) -> tuple[int, int] | None:
     Parameters
     ----------
     layers : None, pair of names (first, last), or list of names
-        As in `modviz.analyze`.
+        As in `modviz.analyze`, out of `hidden`.
     hidden : sequence of Layer
         The model's hidden layers.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, or first and last are the wrong way round.
     """
     if layers is None:
         return 0, len(hidden) - 1
     names = [layer.name for layer in hidden]
-    chosen = [layers] if isinstance(layers, str) else list(layers)
-    for name in chosen:
-        if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(
-                f"layers names {name!r}, which is no hidden layer of the model; {hint}"
-                f"it has {', '.join(names)}"
-            )
-    positions = [names.index(name) for name in chosen]
-    if isinstance(layers, tuple) and len(positions) == 2:
+    positions = [names.index(name) for name in layers]
+    if isinstance(layers, tuple):
         first, last = positions
-        if first > last:
-            raise ValueError(
-                f"layers={layers!r} run backwards; give the layer nearer to the input first"
-            )
         return first, last
-    if not positions:
-        raise ValueError("layers is empty; name at least one hidden layer, or None for all")
     contiguous = sorted(positions) == list(range(min(positions), max(positions) + 1))
     return (min(positions), max(positions)) if contiguous else None

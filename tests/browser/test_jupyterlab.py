@@ -152,7 +152,7 @@ def test_zooming_into_the_matrix_brings_detail_from_the_kernel(
         "import threading, modviz\n"
         "explorer = modviz.explore(modviz.load('small.modviz'))\n"
         "asked, heard, zoom = [], threading.Event(), explorer.page.zoom\n"
-        "def listen(*edges):\n    asked.append(edges)\n    zoom(*edges)\n    heard.set()\n"
+        "def listen(*told):\n    asked.append(told[:4])\n    zoom(*told)\n    heard.set()\n"
         "explorer._live._on_zoom = listen\nexplorer",
     )
     notebook.run_all()

@@ -40,7 +40,7 @@ class SmallPage:
         self.document.add_root(Column(self.text, name="card"))
         self.document.add_root(Column(self.panel, name="page"))
         self.shown = [analysis]
-        self.zooms: list[tuple[float, ...]] = []
+        self.zooms: list[tuple[Any, ...]] = []
         self.names: set[str] = set()
         self.choices: list[Any] = []
         self.pairs: list[Any] = []
@@ -68,8 +68,8 @@ class SmallPage:
     def show_interactions(self, found: Any) -> None:
         self.pairs.append(found)
 
-    def zoom(self, x0: float, x1: float, y0: float, y1: float) -> None:
-        self.zooms.append((x0, x1, y0, y1))
+    def zoom(self, x0: float, x1: float, y0: float, y1: float, figure: str) -> None:
+        self.zooms.append((x0, x1, y0, y1, figure))
         self.text.text = f"zoomed to {x0}"
 
 
@@ -199,7 +199,7 @@ class Runs:
             raise RuntimeError("no estimate today")
         return self.estimate_body()
 
-    def hidden_layers(self, model: Any, data: Any) -> tuple[Layer, ...]:
+    def hidden_layers(self, model: Any, data: Any, **_asked: Any) -> tuple[Layer, ...]:
         if data == "bad":
             raise ValueError("images have shape (3,); expected (n, 8)")
         return HIDDEN

@@ -173,7 +173,7 @@ def test_zooming_asks_for_detail_and_moves_the_kernels_copy(
     del sent[:]
     zoomed, still = (rig.other, rig.page.panel)[:: 1 if by_layer else -1]
     rig.hear("one", "zoom", figure=zoomed.name, range=[1, 2, 3, 4])
-    assert rig.page.zooms == [(1.0, 2.0, 3.0, 4.0)]
+    assert rig.page.zooms == [(1.0, 2.0, 3.0, 4.0, zoomed.name)]
     assert edges(zoomed) == (1, 2, 3, 4)
     assert edges(still) == (0, 10, 0, 10)
     patch, answer = sent

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from modviz.examples import planted_mlp
 from modviz.widgets import explore
 from tests.widgets.gates import DATA, Make
 
@@ -24,9 +25,6 @@ from tests.widgets.gates import DATA, Make
         (("model", DATA), {"progress": True}, TypeError, r"leave out progress=\.\.\."),
         (("model", DATA), {"n_clusters": 1}, ValueError, "n_clusters=1; expected at least 2"),
         (("model", DATA), {"n_controls": 9.5}, TypeError, "n_controls=9.5; expected a whole"),
-        (("model", DATA), {"layers": ["fc3"]}, ValueError, "'fc3', which is no hidden layer"),
-        (("model", DATA), {"layers": ("fc2", "fc1")}, ValueError, "run backwards"),
-        (("model", DATA), {"layers": []}, ValueError, "layers is empty"),
         (("model", "bad"), {}, ValueError, r"images have shape \(3,\)"),
         (("model",), {}, TypeError, "got a Model and no data; give the labelled images"),
         (("analysis", DATA), {}, TypeError, "got an Analysis and data"),
@@ -51,6 +49,32 @@ def test_what_does_not_fit_is_said_in_the_cell(
     things = {"model": model, "analysis": make_analysis()}
     with pytest.raises(error, match=words):
         explore(*(things.get(name, name) for name in arguments), **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"layers": ["fc_2"]}, ValueError, r"no hidden layer 'fc_2'.*did you mean 'fc2'\?"),
+        ({"layers": ("fc2", "fc1")}, ValueError, "'fc2' comes after 'fc1'"),
+        ({"layers": []}, ValueError, "at least one name"),
+        ({"layers": 3}, TypeError, r"layers=3; expected None, a pair \(first, last\)"),
+        ({"layers": [1, 2]}, ValueError, "no hidden layer 1"),
+        ({"partition": 3}, TypeError, "partition is int; expected a modviz.Partition"),
+        ({"workers": 0}, ValueError, "workers=0; expected at least 1"),
+        ({"memory_limit": "1 GB"}, TypeError, "memory_limit='1 GB'; expected a whole number"),
+        ({"class_names": "abcd"}, TypeError, "class_names='abcd'; expected a list"),
+        ({"executor": 4}, TypeError, "executor is int; expected a concurrent.futures.Executor"),
+        ({"preprocess": 4}, TypeError, "preprocess=4; expected a function"),
+        ({"connections": "fc1"}, TypeError, "connections='fc1'; expected a list of pairs"),
+        ({"checkpoint": 4}, TypeError, "checkpoint=4; explore"),
+    ],
+)
+def test_a_choice_that_does_not_fit_the_model_is_refused_in_the_cell(
+    settings: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    planted = planted_mlp(n_modules=2, width=8, depth=2)
+    with pytest.raises(error, match=words):
+        explore(planted.model, planted.data, **settings)
 
 
 def test_an_analysis_is_shown_without_anything_to_run(make_analysis: Make) -> None:
