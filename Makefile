@@ -19,7 +19,7 @@ serve: $(DEV) ## the same network in the live explorer, as a page on this machin
 	$(BIN)/python -m modviz demo --serve
 
 test: lint ## all checks: lint, types, tests, notebooks
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	MODVIZ_CHECKPOINTS=$(CURDIR)/test-artifacts/checkpoints \
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=600 notebooks
 

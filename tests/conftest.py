@@ -22,17 +22,6 @@ settings.load_profile("modviz")
 
 DATA = Path(__file__).parent / "data"
 
-#: Folders whose tests share servers or environments that take long to start: one process each.
-TOGETHER = ("browser", "packaging", "resume")
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell `make test`, which has two processes, what has to stay in one of them."""
-    for item in items:
-        if item.path.parent.name in TOGETHER:
-            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
-
 
 def _missing(reason: str) -> None:
     if os.environ.get("CI") == "true" or os.environ.get("MODVIZ_REQUIRE_ALL") == "1":
