@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from modviz.core.analysis import Analysis
-from tests.browser.drivers import Notebook, wait_until
+from tests.browser.drivers import PATIENCE, Notebook, wait_until
 from tests.browser.linked import CLASSES, LESIONS
 from tests.browser.servers import Server
 
@@ -91,3 +93,27 @@ def test_highlights_work_while_the_kernel_is_busy(
     assert notebook.value("explorer.selected") == [["fc1", 0]]
     linked.wait_for_marks(["A1"])
     assert notebook.window.errors == []
+
+
+def test_the_picture_for_readers_without_a_kernel_is_there_only_if_the_panels_are_not(
+    in_lab: Callable[..., Notebook], lab: Server, small_analysis: Analysis
+) -> None:
+    small_analysis.save(lab.folder / "small.modviz")
+    notebook = in_lab("import modviz\nmodviz.explore(modviz.load('small.modviz'))")
+    picture = notebook.page.locator(".modviz-still img")
+
+    # a browser that cannot unpack BokehJS draws nothing
+    notebook.page.evaluate(
+        "() => { window.kept = DecompressionStream; window.DecompressionStream = undefined }"
+    )
+    notebook.run_all()
+    failed = notebook.page.locator('.modviz-pane[data-modviz-state="failed"]')
+    expect(failed).to_have_count(2, timeout=PATIENCE)
+    expect(failed.first).to_have_attribute("data-modviz-error", re.compile("could not be drawn"))
+    expect(picture).to_be_visible()
+
+    notebook.page.evaluate("() => { window.DecompressionStream = window.kept }")
+    notebook.run_all()
+    notebook.drawn()
+    expect(picture).to_have_count(1)
+    expect(picture).to_be_hidden()

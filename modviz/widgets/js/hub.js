@@ -38,10 +38,8 @@ class Hub {
       seat = new Seat(this);
       this.seats.push(seat);
       this.watch();
-      this.library.catch((error) => seat.fail(error));
     }
     seat.attach(root, element);
-    if (seat.views != null) element.dataset.modvizState = "drawn";
     return () => {
       seat.detach(root);
       if (seat.panes.size === 0) {

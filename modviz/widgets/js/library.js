@@ -45,7 +45,9 @@ async function loadLibrary(model) {
 function library(model) {
   const version = model.get("version");
   if (!shared.libraries.has(version)) {
-    shared.libraries.set(version, loadLibrary(model));
+    const loading = loadLibrary(model);
+    loading.catch(() => shared.libraries.delete(version)); // the next document tries again
+    shared.libraries.set(version, loading);
   }
   return shared.libraries.get(version);
 }

@@ -8,6 +8,8 @@ class Seat {
   names = "[]"; // the selection both sides know of, as JSON
   sequence = 0; // of selections made here
   telling = false;
+  state = "waiting"; // then "drawing" and "drawn", or "failed"
+  trouble = "";
   zoom = { timer: null, figure: null, asked: false, again: false };
 
   constructor(hub) {
@@ -22,8 +24,24 @@ class Seat {
   }
 
   async open() {
-    this.bokeh = await this.hub.library;
-    this.send({ kind: "open" });
+    try {
+      this.bokeh = await this.hub.library;
+      this.send({ kind: "open" });
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** All panes tell the state, also those that come later. */
+  become(state, trouble = "") {
+    this.state = state;
+    this.trouble = trouble;
+    for (const pane of this.panes.values()) this.mark(pane);
+  }
+
+  mark(pane) {
+    pane.dataset.modvizState = this.state;
+    pane.dataset.modvizError = this.trouble;
   }
 
   send(message) {
@@ -48,6 +66,7 @@ class Seat {
   attach(root, element) {
     this.panes.set(root, element);
     element.append(this.host(root));
+    this.mark(element);
   }
 
   detach(root) {
@@ -80,7 +99,7 @@ class Seat {
     this.names = JSON.stringify(this.selection());
     document.on_change((event) => this.changed(event));
     const elements = document.roots().map((root) => this.host(root.name));
-    for (const pane of this.panes.values()) pane.dataset.modvizState = "drawing";
+    this.become("drawing");
     const views = await this.bokeh.embed.add_document_standalone(document, this.wings, elements);
     if (this.document !== document) {
       views.clear(); // a newer one has come meanwhile
@@ -88,7 +107,7 @@ class Seat {
     }
     this.views = views;
     this.colour();
-    for (const pane of this.panes.values()) pane.dataset.modvizState = "drawn";
+    this.become("drawn");
   }
 
   patch(json, buffers) {
@@ -206,9 +225,6 @@ class Seat {
 
   fail(error) {
     console.error("modviz: the panels could not be drawn", error);
-    for (const pane of this.panes.values()) {
-      pane.dataset.modvizState = "failed";
-      pane.dataset.modvizError = `The panels could not be drawn: ${error.message ?? error}`;
-    }
+    this.become("failed", `The panels could not be drawn: ${error.message ?? error}`);
   }
 }
