@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0)
     demo.add_argument("--epochs", type=_positive, default=60, help="of training (60)")
     demo.add_argument("--clusters", type=_positive, default=8, help="to look for (8)")
-    demo.add_argument("--controls", type=_positive, default=99, help="random sets each (99)")
+    demo.add_argument("--controls", type=_positive, default=99, help="random groups each (99)")
     demo.add_argument(
         "--serve",
         action="store_true",

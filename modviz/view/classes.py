@@ -146,5 +146,5 @@ def _tip(facts: Facts, i: int, c: int) -> str:
     return (
         f"{who}<br>{style.percent(results.intact[c])} → {style.percent(results.lesioned[i, c])} "
         f"({style.signed(facts.class_change[i, c])} points)<br>"
-        f"random sets on average {style.signed(random)}"
+        f"random groups on average {style.signed(random)}"
     )

@@ -1,4 +1,4 @@
-"""The evidence card: what was lost, what random sets lose, and what that allows to say."""
+"""The evidence card: what was lost, what random groups lose, and what that allows to say."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Verdict", "card", "line", "paragraph", "verdict"]
 _WARNING = (
     "Optimised pictures can mislead: they need not show what drives these units on natural images "
     "(arXiv:2010.12606, arXiv:2306.04719). Compare them with the real images, and with the picture "
-    "of the random set."
+    "of the random group."
 )
 
 
@@ -63,13 +63,13 @@ def paragraph(facts: Facts, i: int) -> str:
 
 
 def _actions(facts: Facts, i: int, result: Verdict) -> str:
-    """Buttons: more random sets where they are what is missing, and the pictures large."""
+    """Buttons: more random groups where they are what is missing, and the pictures large."""
     buttons = []
     if result.needed[0] and facts.analysis.status != "running":
         name = facts.names[i]
         for words, names, number in (
-            (f"Decide with {result.needed[0]:,} random sets", [name], result.needed[0]),
-            (f"{result.needed[1]:,} random sets for all", [], result.needed[1]),
+            (f"Decide with {result.needed[0]:,} random groups", [name], result.needed[0]),
+            (f"{result.needed[1]:,} random groups for all", [], result.needed[1]),
         ):
             given = escape(json.dumps({"names": names, "n_controls": number}))
             buttons.append(
@@ -98,7 +98,7 @@ def _paragraph(facts: Facts, i: int) -> str:
     mean = float(cost.mean())
     verb = "cost" if round(mean, 1) >= 0 else "add"
     return (
-        f"Without {these}, accuracy {moves} {change}. Random sets of {units:,} from layer "
+        f"Without {these}, accuracy {moves} {change}. Random groups of {units:,} from layer "
         f"{s.layer_number} {verb} {style.number(abs(mean))} points on average "
         f"(changes of {style.signed(-float(cost.max()))} to {style.signed(-float(cost.min()))})."
     )
@@ -135,7 +135,7 @@ def _lesion_lines(facts: Facts, i: int) -> list[str]:
             f"{_interval(facts, i)}rank {facts.rank[i]} of {tests}",
         ),
         line(
-            "Effect", f"{style.signed(beyond)} points", f"beyond the mean random set<br>({ratio})"
+            "Effect", f"{style.signed(beyond)} points", f"beyond the mean random group<br>({ratio})"
         ),
         line(
             "p",
@@ -190,7 +190,11 @@ def _featureline(facts: Facts, i: int) -> str:
         f'data-caption="{caption}" style="{sheet.place(tile)}"></span>'
         for words, caption, tile in (
             ("feature image", "optimised for these units", i),
-            ("feature image of a random set", "the same for a random set", len(facts.names) + i),
+            (
+                "feature image of a random group",
+                "the same for a random group",
+                len(facts.names) + i,
+            ),
         )
     )
     figures = "".join(f"{name}: {_p_and_q(facts, name, i)}<br>" for name in ("score", "entropy"))
@@ -223,10 +227,10 @@ def _coherence(facts: Facts, i: int) -> str:
     """One more sentence for each other statistic that is declared."""
     said = []
     for statistic, words in (
-        ("range", "Its losses single out classes more than those of random sets do."),
+        ("range", "Its losses single out classes more than those of random groups do."),
         ("score", "Its units share an input feature more than random units do."),
-        ("entropy", "Its feature image means one class more than those of random sets do."),
-        ("image_entropy", "Its top images share a class more than those of random sets do."),
+        ("entropy", "Its feature image means one class more than those of random groups do."),
+        ("image_entropy", "Its top images share a class more than those of random groups do."),
     ):
         if facts.q(statistic, i) <= LEVEL:
             said.append(f" {words}")

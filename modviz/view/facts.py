@@ -93,7 +93,7 @@ class Facts:
 
     @property
     def n_controls(self) -> int:
-        """The most random sets per subcluster in the lesion test; 0 when there was none."""
+        """The most random groups per subcluster in the lesion test; 0 when there was none."""
         lesions = self.analysis.lesions
         if lesions is None:
             return 0
@@ -101,21 +101,21 @@ class Facts:
 
     @property
     def adaptive(self) -> bool:
-        """Whether each subcluster got only as many random sets as its verdict needs."""
+        """Whether each subcluster got only as many random groups as its verdict needs."""
         lesions = self.analysis.lesions
         return lesions is not None and lesions.rule is not None
 
     @property
-    def sets(self) -> str:
-        """How many random sets each subcluster's lesion is compared with, in words."""
+    def groups(self) -> str:
+        """How many random groups each subcluster's lesion is compared with, in words."""
         drawn = self.draws[self.measured]
         if not drawn.size or drawn.min() == drawn.max():
-            return style.plural(int(drawn[0]) if drawn.size else self.n_controls, "random set")
-        return f"{drawn.min()} to {style.plural(int(drawn.max()), 'random set')}"
+            return style.plural(int(drawn[0]) if drawn.size else self.n_controls, "random group")
+        return f"{drawn.min()} to {style.plural(int(drawn.max()), 'random group')}"
 
     @property
     def n_image_controls(self) -> int:
-        """Random sets per subcluster behind the feature images; 0 when there are none."""
+        """Random groups per subcluster behind the feature images; 0 when there are none."""
         features = self.analysis.features
         return 0 if features is None else features.score_controls.shape[1]
 
@@ -153,7 +153,7 @@ class Facts:
 
     @cached_property
     def draws(self) -> NDArray[np.int64]:
-        """Random sets that each subcluster's lesion was compared with, shape (S,)."""
+        """Random groups that each subcluster's lesion was compared with, shape (S,)."""
         lesions = self.analysis.lesions
         return np.zeros(len(self.names), np.int64) if lesions is None else lesions.draws
 
@@ -213,12 +213,12 @@ class Facts:
 
     @cached_property
     def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Random sets that lose as much or more, and those counted for p, arrays of shape (S,)."""
+        """Random groups that lose as much or more, and those counted for p, each of shape (S,)."""
         return self.analysis.counts("accuracy")
 
     @cached_property
     def undecided(self) -> NDArray[np.bool_]:
-        """Which subclusters wait for more random sets until their importance is clear."""
+        """Which subclusters wait for more random groups until their importance is clear."""
         return self.analysis.undecided("accuracy")
 
     def p_text(self, statistic: str, i: int) -> str:
@@ -226,14 +226,14 @@ class Facts:
         return style.p_text(self.p(statistic, i), self.controls_of(statistic))
 
     def common(self, statistic: str) -> int:
-        """How many random sets all subclusters have: what joint tests of a statistic rest on."""
+        """How many random groups all subclusters have: what joint tests of a statistic rest on."""
         lesions = self.analysis.lesions
         if statistic in ("accuracy", "range") and lesions is not None:
             return lesions.common_draws
         return self.controls_of(statistic)
 
     def controls_of(self, statistic: str) -> int:
-        """How many random sets stand at most behind each p of a statistic."""
+        """How many random groups stand at most behind each p of a statistic."""
         if statistic == "image_entropy":
             tops = self.analysis.top_images
             return 0 if tops is None else tops.entropy_controls.shape[1]

@@ -1,6 +1,6 @@
 """The gallery: what drives each subcluster most, optimised and among the real images.
 
-A cell shows the input that was optimised for the subcluster beside that of one random set, and
+A cell shows the input that was optimised for the subcluster beside that of one random group, and
 below them the real images that drive it most. HoloViews draws one picture per element; its Bokeh
 glyph takes many, and all pictures of the gallery are one glyph, each at its own place. Marks name
 the subcluster of their cell: the page's scripts move cells when the page is narrow or filtered.
@@ -31,19 +31,19 @@ def head(facts: Facts) -> str:
     said = []
     if results is not None:
         place, other = ("left", "right") if tops is None else ("top left", "top right")
-        sets = style.plural(facts.n_image_controls, "random set")
+        groups = style.plural(facts.n_image_controls, "random group")
         said.append(
             f"{place}: the input that drives the subcluster most; {other}: the same for its first "
-            f"random set; p of score · p of entropy against {sets}{level}"
+            f"random group; p of score · p of entropy against {groups}{level}"
         )
     elif tops is None or facts.awaited("features"):
         said.append(escape(facts.waiting("feature images")))
     if tops is not None:
-        sets = style.plural(facts.controls_of("image_entropy"), "random set")
+        groups = style.plural(facts.controls_of("image_entropy"), "random group")
         shown = "the real images that drive it most; " if tops.images is not None else ""
         said.append(
             f"{'below: ' if said else ''}{shown}entropy of the classes of its top "
-            f"{tops.numbers.shape[1]} images, 0 = all of one class; its p against {sets}"
+            f"{tops.numbers.shape[1]} images, 0 = all of one class; its p against {groups}"
             f"{level if results is None else ''}"
         )
     alone = tops is not None and len(said) == 1
@@ -134,7 +134,7 @@ def _units(facts: Facts, i: int) -> str:
 
 
 def _draw_pair(facts: Facts, marks: _Marks, places: Gallery, cell: Cell) -> None:
-    """The optimised picture and that of a random set, with name, units and the p of both."""
+    """The optimised picture and that of a random group, with name, units and the p of both."""
     i, x, y, second = cell.i, cell.x, cell.y, cell.x + places.second
     w, h = places.size
     name, results = facts.names[i], facts.analysis.features
@@ -154,7 +154,7 @@ def _draw_pair(facts: Facts, marks: _Marks, places: Gallery, cell: Cell) -> None
         bar = y + h + gallery.BAR
         marks.bars.append((left, bar, left + w, bar + 4, color, name))
     marks.name(facts, i, x, y + h + gallery.FIRST)
-    marks.word(facts, i, second, y + h + gallery.FIRST, "random set")
+    marks.word(facts, i, second, y + h + gallery.FIRST, "random group")
     line, at = y + h + gallery.SECOND, x + places.beside
     marks.word(facts, i, x, line, _units(facts, i))
     if not facts.pictured[i]:

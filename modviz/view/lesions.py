@@ -1,4 +1,4 @@
-"""Accuracy lost under each lesion, beside what random sets of the same size and layer lose.
+"""Accuracy lost under each lesion, beside what random groups of the same size and layer lose.
 
 The loss alone misleads: a large set of units always costs something. So a row shows its controls
 first, and a dot is filled only when the subcluster is worse than every one of them.
@@ -39,7 +39,7 @@ def head(facts: Facts) -> str:
     same = not facts.adaptive and np.unique(facts.draws[facts.measured]).size <= 1
     return style.header(
         "Lesions",
-        f"grey: {facts.sets} of equal size"
+        f"grey: {facts.groups} of equal size"
         f"<span class='dot full'></span>worse than all{f' {n}' if same else ''}"
         "<span class='dot'></span>within their range",
         one_line=True,
@@ -209,7 +209,7 @@ def tip(facts: Facts, i: int) -> str:
     controls = facts.drawn(i)
     return (
         f"{name}{style.signed(facts.change[i])} points<br>"
-        f"{style.plural(len(controls), 'random set')}: mean {style.signed(controls.mean())}, "
+        f"{style.plural(len(controls), 'random group')}: mean {style.signed(controls.mean())}, "
         f"{style.signed(controls.min())} to {style.signed(controls.max())}<br>"
         f"p {facts.p_text('accuracy', i)}, "
         f"q {style.q_text(facts.q('accuracy', i))}"

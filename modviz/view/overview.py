@@ -97,7 +97,7 @@ def in_words(facts: Facts) -> list[str]:
         f"{style.plural(int(facts.tested.sum()), 'subcluster')} (a cluster's units in one layer)"
     )
     if facts.n_controls:
-        tested += f" against {facts.sets} of units each"
+        tested += f" against {facts.groups} of units each"
         if facts.adaptive:
             tested += f", as many as a verdict needs, at most {facts.n_controls:,}"
     said = [cut, f"Tested: {tested}."] + [

@@ -31,11 +31,13 @@ def counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
-def random_sets(facts: Facts) -> str:
-    """How many random sets the lesions that were measured are compared with."""
+def random_groups(facts: Facts) -> str:
+    """How many random groups the lesions that were measured are compared with."""
     drawn = facts.draws[facts.measured]
     low, high = int(drawn.min()), int(drawn.max())
-    return style.plural(high, "random set") if low == high else f"{low:,} to {high:,} random sets"
+    return (
+        style.plural(high, "random group") if low == high else f"{low:,} to {high:,} random groups"
+    )
 
 
 def progress(facts: Facts, measured: Mask) -> str:
@@ -64,7 +66,7 @@ class Standing:
     declared : list of str
         Those with q at most 0.05.
     undecided : list of str
-        Those with too few random sets: none of theirs is as extreme and q is above 0.05 all the
+        Those with too few random groups: none of theirs is as extreme and q is above 0.05 all the
         same, or drawing ended before it was clear.
     undefined : list of str
         Those for which the statistic has no value.

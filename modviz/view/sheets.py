@@ -36,7 +36,8 @@ class Sheet:
     Attributes
     ----------
     kind : {"features", "tops"}
-        Optimised pictures: tile i is that of subcluster i, tile S + i that of its first random set.
+        Optimised pictures: tile i is that of subcluster i, tile S + i that of its first random
+        group.
         Top images: tile i * T + t is place t of subcluster i.
     data : bytes
         A PNG file (grey) or a WebP file (colours); empty where there are no pictures.

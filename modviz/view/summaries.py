@@ -1,8 +1,8 @@
 """What each panel shows now, in a sentence or two for those who can't see it.
 
 Words never go beyond the evidence: a subcluster stands out by its q alone, "undecided" is said
-where random sets are too few to decide, and counts say of how many they are while more is to come.
-All come as escaped text without tags, fit for a paragraph and for an attribute.
+where random groups are too few to decide, and counts say of how many they are while more is to
+come. All come as escaped text without tags, fit for a paragraph and for an attribute.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from modviz.view.sentences import (
     listed,
     progress,
     provisional,
-    random_sets,
+    random_groups,
     standing,
 )
 
@@ -43,13 +43,13 @@ def lesions(facts: Facts) -> str:
     if found.declared:
         declared = f"{many} declared important at {RULE}: {listed(found.declared)}"
     parts = [
-        f"{progress(facts, facts.measured)}, each against {random_sets(facts)} of equal size",
+        f"{progress(facts, facts.measured)}, each against {random_groups(facts)} of equal size",
         _largest_loss(facts, rows),
         declared,
     ]
     if found.undecided:
         names = listed(found.undecided)
-        parts.append(f"{len(found.undecided)} undecided, random sets too few to tell: {names}")
+        parts.append(f"{len(found.undecided)} undecided, random groups too few to tell: {names}")
     left_out = int((~facts.tested).sum())
     if left_out:
         parts.append(f"{left_out} more outside the size rule and not tested")
@@ -106,12 +106,12 @@ def _most_hit(facts: Facts, rows: list[int]) -> str:
 
 
 def _singled_out(found: Standing) -> str:
-    """Whose losses are uneven over the classes, as their random sets' are not."""
+    """Whose losses are uneven over the classes, as their random groups' are not."""
     names = found.declared
-    said = f"None singles out classes more than random sets do ({RULE})"
+    said = f"None singles out classes more than random groups do ({RULE})"
     if names:
         said = (
-            f"{counted(len(names), 'singles', 'single')} out classes more than random sets do "
+            f"{counted(len(names), 'singles', 'single')} out classes more than random groups do "
             f"({RULE}): {listed(names)}"
         )
     return f"{said}{_open(found)}."
@@ -124,18 +124,18 @@ def features(facts: Facts) -> str:
         return escape(_nothing(facts, "feature images"))
     said = []
     if pictured.any():
-        sets = style.plural(facts.n_image_controls, "random set")
+        groups = style.plural(facts.n_image_controls, "random group")
         said.append(
-            f"Feature images: {_lower(progress(facts, pictured))}, each against {sets}; by score "
+            f"Feature images: {_lower(progress(facts, pictured))}, each against {groups}; by score "
             f"{_standing_out(standing(facts, 'score', pictured))}; by entropy "
             f"{_standing_out(standing(facts, 'entropy', pictured))}."
         )
     elif facts.analysis.settings.get("features", False):
         said.append(_nothing(facts, "feature images"))
     if topped.any():
-        sets = style.plural(facts.controls_of("image_entropy"), "random set")
+        groups = style.plural(facts.controls_of("image_entropy"), "random group")
         said.append(
-            f"Top images: {_lower(progress(facts, topped))}, each against {sets}; by the entropy "
+            f"Top images: {_lower(progress(facts, topped))}, each against {groups}; by the entropy "
             f"of their classes {_standing_out(standing(facts, 'image_entropy', topped))}."
         )
     elif facts.analysis.settings.get("top_images", False):

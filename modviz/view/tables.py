@@ -34,7 +34,7 @@ def lesions(facts: Facts) -> str:
         Head("Units"),
         Head("Change"),
         Head("95 % interval"),
-        Head("Random sets"),
+        Head("Random groups"),
         Head("Their mean"),
         Head("Their range"),
         Head("As bad or worse"),
@@ -57,11 +57,11 @@ def lesions(facts: Facts) -> str:
     # drawing went on for another statistic, or after this one had enough
     fewer = facts.measured & (facts.counts[1] != facts.draws)
     about = f" {support.MEANING}" if known else ""
-    rests = " p rests on those sets that the column before it counts." if fewer.any() else ""
+    rests = " p rests on those groups that the column before it counts." if fewer.any() else ""
     return cells.table(
         "Lesions: a row for each subcluster, in the order of the panel. Change of accuracy without "
         "it in percentage points, with its interval over other images, beside the changes without "
-        f"random sets of as many units of its layer; {_BOLD}.{rests}{about}",
+        f"random groups of as many units of its layer; {_BOLD}.{rests}{about}",
         heads,
         rows,
     )
@@ -152,7 +152,7 @@ def features(facts: Facts) -> str:
 
 def _against(n_controls: int) -> str:
     """What p compares with; nothing while that is not known."""
-    return f" p and q: against {style.plural(n_controls, 'random set')}." if n_controls else ""
+    return f" p and q: against {style.plural(n_controls, 'random group')}." if n_controls else ""
 
 
 def _picture(facts: Facts, i: int) -> list[str]:

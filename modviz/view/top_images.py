@@ -24,14 +24,14 @@ def commonest(facts: Facts, i: int) -> str:
 
 
 def spread(facts: Facts, i: int) -> str:
-    """The entropy of their classes beside the mean of that of random sets, as HTML."""
+    """The entropy of their classes beside the mean of that of random groups, as HTML."""
     tops = facts.analysis.top_images
     if tops is None:
         return ""
     own, controls = float(tops.entropy[i]), tops.entropy_controls[i]
-    sets = style.plural(len(controls), "random set")
+    groups = style.plural(len(controls), "random group")
     few = " (of all images there are)" if tops.n_images <= tops.numbers.shape[1] else ""
-    return f"class entropy {own:.2f} nats{few}<br>{sets}: {float(controls.mean()):.2f}"
+    return f"class entropy {own:.2f} nats{few}<br>{groups}: {float(controls.mean()):.2f}"
 
 
 def sheet(facts: Facts, i: int) -> str:

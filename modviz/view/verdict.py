@@ -60,8 +60,8 @@ def verdict(facts: Facts, i: int) -> Verdict:
         return Verdict(
             "Undecided",
             "open",
-            f"So far {as_bad} of {style.plural(n, 'random set')} lose as much or more: too few to "
-            f"say. {_more(facts)}",
+            f"So far {as_bad} of {style.plural(n, 'random group')} lose as much or more: too few "
+            f"to say. {_more(facts)}",
         )
     if found == "undecided":
         alike = int(facts.worst.sum())
@@ -69,14 +69,14 @@ def verdict(facts: Facts, i: int) -> Verdict:
         return Verdict(
             "Undecided",
             "open",
-            f"Worse than all {n} random sets, but p cannot fall below {style.p_text(p, n)} with "
+            f"Worse than all {n} random groups, but p cannot fall below {style.p_text(p, n)} with "
             f"{style.plural(n, 'control')}, and {among} that leaves q at {style.q_text(q)}. "
             f"It would take at least {needed} controls to decide.",
             # for all: nobody can be left with fewer than were drawn for one before
             (_round(_enough(tests, 1)), max(_round(needed), int(facts.draws.max()))),
         )
     words = (
-        f"No evidence that this is a module that the network needs: {as_bad} of {n} random sets "
+        f"No evidence that this is a module that the network needs: {as_bad} of {n} random groups "
         "lose as much or more."
     )
     if p <= LEVEL:
@@ -113,6 +113,6 @@ def _size_rule(facts: Facts, i: int) -> str:
     if units < 3:
         return f"Not tested: {style.plural(units, 'unit')}; the size rule asks for at least 3."
     return (
-        "Not tested: it holds more than 99 % of its layer's live units, so random sets of its size "
-        "would be nearly the same set."
+        "Not tested: it holds more than 99 % of its layer's live units, so random groups of its "
+        "size would be nearly the same set."
     )

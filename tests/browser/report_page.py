@@ -21,9 +21,9 @@ from modviz.view.report import report
 from tests.browser.drivers import Window
 from tests.browser.linked import CLASSES, GALLERY, LESIONS, Panels
 
-#: Without A1 .. C3 accuracy changes by so many points; random sets by 0 to about -10.
+#: Without A1 .. C3 accuracy changes by so many points; random groups by 0 to about -10.
 _CHANGES = (-3.0, -30.0, -1.0, -25.0, -12.0, -7.0, -20.0, -0.5, -9.0)
-#: Of these only a few random sets have been drawn: nothing can be said yet.
+#: Of these only a few random groups have been drawn: nothing can be said yet.
 _FEW = (4, 6)
 _CONTROLS = 199
 #: Sides of a page in pixels beside the panels: two margins, the card, and the gap between.
@@ -55,7 +55,7 @@ def varied(layer_name: str = "fc{}") -> Analysis:
     lesioned, controls = np.full((s, 4), np.nan), np.full((s, _CONTROLS, 4), np.nan)
     for place, (i, change) in enumerate(zip(places, _CHANGES, strict=True)):
         lesioned[i] = intact + change / 100 * np.array([0.5, 1.5, 0.8, 1.2])
-        most = 6 if place == 8 else 10  # the last one's random sets cost less: its p is smaller
+        most = 6 if place == 8 else 10  # the last one's random groups cost less: its p is smaller
         drawn = rng.permutation(np.linspace(0, -most, _CONTROLS))
         controls[i] = intact + drawn[:, None] / 100 * (1 + rng.uniform(-1, 1, (_CONTROLS, 4)))
         if place in _FEW:

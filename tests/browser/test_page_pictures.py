@@ -144,7 +144,7 @@ def test_the_card_shows_the_right_tiles_and_says_what_they_are(shown: ReportPage
     assert [nearest(on_screen(one), pictures) for one in real.all()] == list(range(10))
     labels = [one.get_attribute("aria-label") for one in [*optimised.all(), *real.all()]]
     names = [analysis.class_names[label] for label in tops().labels[index]]
-    assert labels == ["feature image", "feature image of a random set", *names]
+    assert labels == ["feature image", "feature image of a random group", *names]
     for one in [*optimised.all(), *real.all()]:
         expect(one).to_have_role("img")
         box = one.bounding_box()
@@ -166,7 +166,7 @@ def test_the_button_of_the_card_shows_them_large_and_takes_the_focus_back(
     expect(large.locator(".pic")).to_have_count(12)
     expect(large.get_by_role("button", name="Close")).to_be_focused()
     captions = large.locator("figcaption").all_inner_texts()
-    assert captions[:2] == ["optimised for these units", "the same for a random set"]
+    assert captions[:2] == ["optimised for these units", "the same for a random group"]
     assert all("image " in words and "drive 1" in words for words in captions[2:])
     widths = [box["width"] for one in large.locator(".pic").all() if (box := one.bounding_box())]
     assert widths == pytest.approx([240] * 2 + [132] * 10)

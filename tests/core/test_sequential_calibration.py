@@ -1,6 +1,6 @@
 """Adaptive controls by simulation: valid under the null, the same verdicts, far fewer draws.
 
-A subcluster is its true tail probability: the share of all random sets that are as extreme. Its
+A subcluster is its true tail probability: the share of all random groups that are as extreme. Its
 controls exceed it with that probability. Two statistics share the draws, as accuracy and range do.
 """
 

@@ -26,8 +26,8 @@ def judged(
 ) -> Facts:
     """Subclusters A1, B1, ... of 4 units; each changes the accuracy of the classes by `changes`.
 
-    Without a random set all classes change by `control`. `small` more subclusters have 2 units, too
-    few to be tested. NaN = not measured. `more` are arguments of Analysis.
+    Without a random group all classes change by `control`. `small` more subclusters have 2 units,
+    too few to be tested. NaN = not measured. `more` are arguments of Analysis.
     """
     s = len(changes)
     labels = np.concatenate([np.repeat(np.arange(s), 4), np.repeat(np.arange(s, s + small), 2)])
@@ -50,7 +50,7 @@ def judged(
 def pictures(
     score: Sequence[float], entropy: Sequence[float], n_controls: int = 99
 ) -> FeatureResults:
-    """Feature images with these numbers; all random sets have score 1 and entropy 1."""
+    """Feature images with these numbers; all random groups have score 1 and entropy 1."""
     ones = np.ones((len(score), n_controls))
     ones[np.isnan(score)] = np.nan
     images = np.zeros((len(score), 4, 4, 1), np.float32)
@@ -58,7 +58,7 @@ def pictures(
 
 
 def tops(labels: Sequence[Sequence[int]], n_controls: int = 99) -> TopImages:
-    """Top images of these classes; those of all random sets have class entropy 1. () = not yet."""
+    """Top images of these classes; those of all random groups have entropy 1. () = not yet."""
     size = max(map(len, labels))
     entropy = np.full(len(labels), np.nan)
     found = np.full((len(labels), size), -1)

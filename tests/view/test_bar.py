@@ -65,8 +65,8 @@ def test_buttons_have_names_and_are_no_submit_buttons() -> None:
 
 
 def test_a_value_per_subcluster_by_hand() -> None:
-    # random sets change nothing: A is worse than all 99 (q = 3 / 100), B is like them, C is absent;
-    # D has two units, too few to be tested
+    # random groups change nothing: A is worse than all 99 (q = 3 / 100), B is like them, C is
+    # absent; D has two units, too few to be tested
     facts = judged([-0.3, 0.0, np.nan], control=0.0, n_controls=99, small=1)
     found = bar.subclusters(facts)
     assert found["name"] == ["A1", "B1", "C1", "D1"]

@@ -56,15 +56,15 @@ def test_that_many_controls_do_decide() -> None:
 def test_an_ordinary_loss_is_no_evidence() -> None:
     facts = judged([-0.3, -0.01, 0.0], n_controls=19)
     assert evidence.verdict(facts, 1).badge == "No evidence"  # equal to all controls
-    assert "19 of 19 random sets lose as much or more" in evidence.verdict(facts, 1).words
+    assert "19 of 19 random groups lose as much or more" in evidence.verdict(facts, 1).words
 
 
-def test_the_card_tells_the_loss_and_what_random_sets_lose() -> None:
+def test_the_card_tells_the_loss_and_what_random_groups_lose() -> None:
     card = evidence.card(judged([-0.3, 0.0, 0.0], n_controls=19), 0)
     assert "Without these 4 units, accuracy falls from 85.0 % to 55.0 %." in card
-    assert "Random sets of 4 from layer 1 cost 1.0 points on average" in card
+    assert "Random groups of 4 from layer 1 cost 1.0 points on average" in card
     assert "−30.0 points" in card
-    assert "−29.0 points" in card  # beyond the mean random set
+    assert "−29.0 points" in card  # beyond the mean random group
 
 
 def test_names_of_users_are_escaped() -> None:
@@ -129,21 +129,21 @@ def test_adaptive_controls_are_told_for_each_subcluster() -> None:
     assert "199 controls, of at most 999" in cards[0]
     assert 'p</div><div class="value">0.012' in cards[0]
     assert "lowest possible" not in cards[0]  # 800 more could give less
-    assert "20 of 58 random sets lose as much or more" in evidence.verdict(facts, 1).words
+    assert "20 of 58 random groups lose as much or more" in evidence.verdict(facts, 1).words
     assert "58 controls, of at most 999" in cards[1]
-    assert "20 of 20 random sets lose as much or more" in evidence.verdict(facts, 2).words
+    assert "20 of 20 random groups lose as much or more" in evidence.verdict(facts, 2).words
     # the mean is that of all 69 sets: 23 of them cost 5 points, 46 of them 1
     assert "cost 2.3 points on average (changes of −5.0 to −1.0)" in cards[1]
-    assert "69 random sets: mean −2.3, −5.0 to −1.0" in lesions.tip(facts, 1)
-    assert "random sets on average −2.3" in classes._tip(facts, 1, 0)
+    assert "69 random groups: mean −2.3, −5.0 to −1.0" in lesions.tip(facts, 1)
+    assert "random groups on average −2.3" in classes._tip(facts, 1, 0)
 
 
 def test_adaptive_controls_are_told_for_the_whole() -> None:
     facts = adaptive()
-    assert "grey: 39 to 199 random sets of equal size" in lesions.head(facts)
+    assert "grey: 39 to 199 random groups of equal size" in lesions.head(facts)
     assert "worse than all<span" in lesions.head(facts)  # each of its own number
     words = " ".join(overview.in_words(facts))
-    assert "against 39 to 199 random sets of units each" in words
+    assert "against 39 to 199 random groups of units each" in words
     assert "as many as a verdict needs, at most 999" in words
     # all together are compared by the draws that all have
     assert "(39 controls" in overview.summary(facts)
@@ -162,7 +162,7 @@ def test_an_open_verdict_says_that_more_are_needed() -> None:
         facts = Facts(replace(start, lesions=replace(results, controls=controls)))
         result = evidence.verdict(facts, 0)
         assert result.badge == "Undecided"
-        assert "So far 0 of 39 random sets lose as much or more" in result.words
+        assert "So far 0 of 39 random groups lose as much or more" in result.words
         assert words in result.words
         assert evidence.verdict(facts, 2).badge == "No evidence"
 

@@ -122,6 +122,6 @@ def test_summary_table_and_card_give_the_same_verdicts(analysis: Analysis) -> No
         important, undecided = verdicts.count("Important"), verdicts.count("Undecided")
         declared = f"{important} {'is' if important == 1 else 'are'} declared important"
         assert (declared if important else "none is declared important") in said
-        assert (f"{undecided} undecided, random sets too few" in said) == (undecided > 0)
+        assert (f"{undecided} undecided, random groups too few" in said) == (undecided > 0)
     else:
         assert read.rows == []

@@ -85,7 +85,7 @@ def test_weights_against_mixing_without_regard_to_clusters() -> None:
 def test_lesions_name_the_largest_loss_and_who_is_declared() -> None:
     facts = judged([-0.005, -0.035, -0.3, -0.2], n_controls=99, small=1)
     assert summaries.lesions(facts) == (
-        "4 subclusters, each against 99 random sets of equal size; the largest loss is C1, −30.0 "
+        "4 subclusters, each against 99 random groups of equal size; the largest loss is C1, −30.0 "
         "points; 3 are declared important at q ≤ 0.05: C1, D1, B1; 1 more outside the size rule "
         "and not tested."
     )
@@ -93,19 +93,19 @@ def test_lesions_name_the_largest_loss_and_who_is_declared() -> None:
 
 def test_too_few_controls_leave_it_undecided() -> None:
     assert summaries.lesions(judged([-0.3] + [0.0] * 3)) == (
-        "4 subclusters, each against 19 random sets of equal size; the largest loss is A1, −30.0 "
-        "points (undecided); none is declared important at q ≤ 0.05; 1 undecided, random sets too "
-        "few to tell: A1."
+        "4 subclusters, each against 19 random groups of equal size; the largest loss is A1, −30.0 "
+        "points (undecided); none is declared important at q ≤ 0.05; 1 undecided, random groups "
+        "too few to tell: A1."
     )
 
 
-def test_a_loss_like_that_of_random_sets_is_no_evidence() -> None:
+def test_a_loss_like_that_of_random_groups_is_no_evidence() -> None:
     said = summaries.lesions(judged([-0.01, 0.0], n_controls=99))
     assert "the largest loss is A1, −1.0 points (no evidence); none is declared" in said
     assert "undecided" not in said
 
 
-def test_one_random_set_as_bad_is_enough_for_no_evidence() -> None:
+def test_one_random_group_as_bad_is_enough_for_no_evidence() -> None:
     facts = judged([-0.3] + [0.0] * 3)
     lesions = facts.analysis.lesions
     assert lesions is not None
@@ -175,7 +175,7 @@ def test_adaptive_controls_are_told_as_a_span() -> None:
     controls[1, 39:] = NAN
     adaptive = replace(lesions, controls=controls, rule=rule_for(99))
     said = summaries.lesions(Facts(replace(facts.analysis, lesions=adaptive)))
-    assert "each against 39 to 99 random sets" in said
+    assert "each against 39 to 99 random groups" in said
     assert "1 is declared important at q ≤ 0.05: A1." in said
 
 
@@ -184,16 +184,16 @@ def test_classes_name_who_costs_which_class_most() -> None:
     assert summaries.classes(facts) == (
         "2 subclusters and 2 classes; the largest loss of a class is cat without A1, −30.0 points; "
         "2 of 4 changes are losses of 10 points or more. 2 single out classes more than random "
-        "sets do (q ≤ 0.05): A1, B1."
+        "groups do (q ≤ 0.05): A1, B1."
     )
 
 
 def test_unevenness_that_is_undefined_or_undecided() -> None:
-    # no change at all has no range; random sets hit all classes alike, so that theirs is 0
+    # no change at all has no range; random groups hit all classes alike, so that theirs is 0
     facts = judged([[0.0, 0.0], [0.0, -0.02], [-0.01, -0.01]])
     assert summaries.classes(facts).endswith(
-        "None singles out classes more than random sets do (q ≤ 0.05), 1 undecided (B1), undefined "
-        "for A1."
+        "None singles out classes more than random groups do (q ≤ 0.05), 1 undecided (B1), "
+        "undefined for A1."
     )
 
 
@@ -211,18 +211,18 @@ def test_features_say_whose_score_and_entropy_stand_out() -> None:
         top_images=tops([(0, 0, 0), (0, 1, 1), (0, 0, 0), (0, 0, 0)]),
     )
     assert summaries.features(facts) == (
-        "Feature images: 4 subclusters, each against 99 random sets; by score 2 stand out at q ≤ "
+        "Feature images: 4 subclusters, each against 99 random groups; by score 2 stand out at q ≤ "
         "0.05 (A1, B1); by entropy 1 stands out at q ≤ 0.05 (B1), undefined for C1. Top images: 4 "
-        "subclusters, each against 99 random sets; by the entropy of their classes 4 stand out at "
-        "q ≤ 0.05 (A1, B1, C1, D1)."
+        "subclusters, each against 99 random groups; by the entropy of their classes 4 stand out "
+        "at q ≤ 0.05 (A1, B1, C1, D1)."
     )
 
 
 def test_few_image_controls_leave_it_undecided() -> None:
     facts = judged([0.0] * 2, features=pictures([9.0, 0.5], [1.0, 1.0], n_controls=9))
     assert summaries.features(facts) == (
-        "Feature images: 2 subclusters, each against 9 random sets; by score none stands out at q "
-        "≤ 0.05, 1 undecided (A1); by entropy none stands out at q ≤ 0.05."
+        "Feature images: 2 subclusters, each against 9 random groups; by score none stands out at "
+        "q ≤ 0.05, 1 undecided (A1); by entropy none stands out at q ≤ 0.05."
     )
 
 

@@ -79,7 +79,7 @@ def test_a_local_partition_has_a_row_for_each_layer() -> None:
 def test_lesions_with_their_controls_and_verdicts() -> None:
     read = Read(tables.lesions(judged([-0.005, [-0.3, -0.1], 0.02], n_controls=99)))
     assert read.heads == [
-        *("Subcluster", "Units", "Change", "95 % interval", "Random sets", "Their mean"),
+        *("Subcluster", "Units", "Change", "95 % interval", "Random groups", "Their mean"),
         *("Their range", "As bad or worse", "p", "q", "Verdict"),
     ]
     # 95 %: 1.96 standard errors of a point; q: .01 · 3
@@ -141,7 +141,7 @@ def test_adaptive_controls_differ_from_row_to_row() -> None:
     assert [row[4] for row in read.rows] == ["99", "39"]
     # 20 as bad are enough, though 39 were drawn in its round
     assert [row[7] for row in read.rows] == ["0 of 99", "20 of 20"]
-    assert "p rests on those sets" in read.caption
+    assert "p rests on those groups" in read.caption
 
 
 def test_class_changes_in_points() -> None:
@@ -174,7 +174,7 @@ def test_features_with_p_q_and_the_commonest_class() -> None:
         ["B1", "1", "1.00", "1.000", "–[undefined]", "1.00", "1.000"],
         ["C1", "– not measured"],
     ]
-    assert "against 99 random sets" in read.caption
+    assert "against 99 random groups" in read.caption
     both = replace(facts.analysis, top_images=tops([(1, 1, 1, 1), (0, 0, 1, 1), ()]))
     read = Read(tables.features(Facts(both)))
     assert read.heads[7:] == [

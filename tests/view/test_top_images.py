@@ -79,7 +79,7 @@ def test_the_card_has_all_ten_with_the_names_of_their_classes(make_analysis: Mak
     assert "<i>" not in card
     for number in range(10):
         assert f"image {number} of the data, drive 2.5" in tops
-    assert "class entropy 0.00 nats<br>99 random sets: 1.25<br>p 0.01, " in card
+    assert "class entropy 0.00 nats<br>99 random groups: 1.25<br>p 0.01, " in card
     second = evidence.card(facts, 1).split('class="sheet"')[1]
     places = re.findall(r'style="(.*?)"', second)
     assert places == [sheet.place(number) for number in range(10, 20)]
@@ -97,7 +97,7 @@ def test_the_card_shows_both_optimised_pictures_and_says_which_is_which(both: An
         )
         assert pair == [
             ("feature image", sheet.place(i)),
-            ("feature image of a random set", sheet.place(s + i)),
+            ("feature image of a random group", sheet.place(s + i)),
         ]
         assert "Enlarge pictures" in card
 
@@ -123,7 +123,7 @@ def test_a_declared_share_is_said_in_words(both: Analysis) -> None:
     tops = replace(both.top_images, entropy_controls=np.where(both.tested, 1.25, np.nan)[:, None]
                    * np.ones((1, 999)))  # fmt: skip
     facts = Facts(replace(both, top_images=tops))
-    said = "Its top images share a class more than those of random sets do."
+    said = "Its top images share a class more than those of random groups do."
     assert said in evidence.card(facts, 0)
     assert said not in evidence.card(facts, 1)
     assert "Do the images that drive them most share a class more?" in overview.summary(facts)

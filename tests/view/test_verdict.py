@@ -1,4 +1,4 @@
-"""How many random sets it would take: what is promised is what Benjamini and Hochberg then say."""
+"""How many random groups it would take: what is promised is what Benjamini-Hochberg then says."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.view.hand_made import judged
 
 
 def beaten(tests: int, alike: int, n_controls: int) -> Facts:
-    """`alike` of `tests` subclusters are worse than all of their random sets, the others are not.
+    """`alike` of `tests` subclusters are worse than all of their random groups, the others are not.
 
-    Random sets change nothing.
+    Random groups change nothing.
     """
     return judged([-0.3] * alike + [0.0] * (tests - alike), control=0.0, n_controls=n_controls)
 
@@ -88,9 +88,9 @@ def test_the_card_offers_just_these_numbers() -> None:
         (
             "more_controls",
             {"names": ["A1"], "n_controls": 399},
-            "Decide with 399 random sets",
+            "Decide with 399 random groups",
         ),
-        ("more_controls", {"names": [], "n_controls": 99}, "99 random sets for all"),
+        ("more_controls", {"names": [], "n_controls": 99}, "99 random groups for all"),
     ]
     assert "data-command" not in evidence.card(beaten(20, 4, 19), 5)
 

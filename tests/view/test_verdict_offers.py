@@ -1,4 +1,4 @@
-"""What the card's buttons offer can be had, also where some were given more random sets before."""
+"""What the card's buttons offer can be had, also where some were given more controls before."""
 
 from __future__ import annotations
 
