@@ -154,7 +154,7 @@ def _draw_pair(facts: Facts, marks: _Marks, places: Gallery, cell: Cell) -> None
         bar = y + h + gallery.BAR
         marks.bars.append((left, bar, left + w, bar + 4, color, name))
     marks.name(facts, i, x, y + h + gallery.FIRST)
-    marks.word(facts, i, second, y + h + gallery.FIRST, "random group")
+    marks.word(facts, i, second, y + h + gallery.FIRST, "random")
     line, at = y + h + gallery.SECOND, x + places.beside
     marks.word(facts, i, x, line, _units(facts, i))
     if not facts.pictured[i]:

@@ -54,7 +54,7 @@ def test_the_picture_shows_all_panels_of_the_page(analysis, monkeypatch):
     for title in ("Partition", "Weights", "Lesions", "Accuracy change by class", "Feature images"):
         assert title in words
     assert "6 clusters of 256 hidden units" in said
-    assert {"Layer 1", "T-shirt", "Boot", "true class", "random group"} <= set(words)
+    assert {"Layer 1", "T-shirt", "Boot", "true class", "random"} <= set(words)
     assert set(Facts(analysis).names) <= set(words) | {w.split(" · ")[0] for w in words}
     for hand in ("drag", "click"):
         assert hand not in said
