@@ -21,6 +21,7 @@ from modviz.widgets.resuming import Search, discarded
 from modviz.widgets.script import Recipe
 from modviz.widgets.selection import short_names
 from modviz.widgets.shown import Shown
+from modviz.widgets.subject import Subject
 from modviz.widgets.work import Task, Work
 
 _NO_MODEL = (
@@ -45,7 +46,7 @@ class Commands:
 
     def __init__(
         self,
-        subject: runs.Subject | None,
+        subject: Subject | None,
         desk: Desk,
         shown: Shown,
         status: Callable[[str], str],

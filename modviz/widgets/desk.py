@@ -17,7 +17,7 @@ from modviz.widgets.files import FileControls, file_stem, fixed_settings
 from modviz.widgets.parts import Heading, Problem, group, text
 from modviz.widgets.resuming import Offer
 from modviz.widgets.running import Further, RunBar
-from modviz.widgets.runs import Subject
+from modviz.widgets.subject import Subject
 
 _STYLE = "".join(
     (Path(__file__).parent / name).read_text(encoding="utf-8")

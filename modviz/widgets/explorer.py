@@ -19,10 +19,10 @@ from modviz.core.analysis import Analysis
 from modviz.widgets.commands import Commands
 from modviz.widgets.desk import Desk
 from modviz.widgets.outputs import Outputs
-from modviz.widgets.runs import Subject
 from modviz.widgets.selection import Key, understood
 from modviz.widgets.shown import Shown
 from modviz.widgets.stand_in import StandIn
+from modviz.widgets.subject import Subject
 from modviz.widgets.traits import AnalysisOrNone
 
 

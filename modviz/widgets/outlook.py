@@ -9,9 +9,9 @@ from modviz.core.analysis import Analysis
 from modviz.core.estimates import Estimate
 from modviz.widgets import estimating, stale
 from modviz.widgets.controls import RunControls
-from modviz.widgets.runs import Subject
 from modviz.widgets.script import Recipe
 from modviz.widgets.shelf import Extent
+from modviz.widgets.subject import Subject
 
 #: What decides the partition, and the graph below it.
 _OF_GRAPH = ("layers", "edges", "kernel_norm", "include_inputs", "include_outputs")

@@ -20,7 +20,7 @@ from modviz.widgets.estimating import twin
 from modviz.widgets.shelf import Extent
 
 if TYPE_CHECKING:
-    from modviz.widgets.runs import Subject
+    from modviz.widgets.subject import Subject
 
 _NAMES = tuple(field.name for field in fields(Settings))
 

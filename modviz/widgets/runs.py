@@ -9,59 +9,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modviz.core.analysis import Analysis
-from modviz.core.graph import Layer, NeuronGraph
+from modviz.core.graph import NeuronGraph
 from modviz.core.progress import Cancelled, Progress
-from modviz.core.settings import Settings
 from modviz.view.style import plural
 from modviz.widgets.offers import PAIR_CONTROLS, next_controls
 from modviz.widgets.recording import Recorder
 from modviz.widgets.script import Recipe
-from modviz.widgets.settings import checked
-from modviz.widgets.shelf import shelf_of
 from modviz.widgets.shown import Shown
+from modviz.widgets.subject import MEASURING, READING, Subject
 from modviz.widgets.words import duration, extent, finished
 from modviz.widgets.work import Ending, Task
 
 if TYPE_CHECKING:
     from modviz.core.choice import ClusterChoice
     from modviz.core.interactions import Interactions
-
-#: Keywords of a run that other measurements of the same model share with it.
-_READING = ("head", "connections")
-_MEASURING = ("workers", "executor", "memory_limit", "preprocess", *_READING)
-#: Keywords of a run that are looked at together with the model, before there is a widget.
-_CHECKED = ("layers", "partition", "class_names", *_MEASURING)
-
-
-class Subject:
-    """A model and its data, and what runs on them leave for the next one.
-
-    Attributes
-    ----------
-    kept : Kept
-        What the last runs left in memory.
-    shelf : Shelf or None
-        Where runs are recorded; None = nowhere.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If they, or the settings, can't be used; the message says why.
-    """
-
-    def __init__(self, model: Any, data: Any, settings: Mapping[str, Any]) -> None:
-        from modviz.measure import inputs, run
-        from modviz.measure.kept import Kept
-
-        self.start: Settings = checked(settings, run.analyze)
-        self.shelf = shelf_of(settings.get("checkpoint", True))
-        asked = {name: settings[name] for name in _CHECKED if name in settings}
-        self.model, self.data = model, data
-        self.hidden: tuple[Layer, ...] = run.hidden_layers(model, data, **asked)
-        self.kept: Any = Kept()
-        module = inputs.module_of(model)
-        self.name = type(module).__name__
-        self.n_weights = sum(parameter.numel() for parameter in module.parameters())
 
 
 class Runs:
@@ -159,7 +120,7 @@ class Runs:
             subclusters=list(names) or None,
             n_controls=n,
             kept=subject.kept,
-            **_of(settings, _MEASURING),
+            **_of(settings, MEASURING),
         )
         return Task("More controls", work, ended, lambda _error: self._back_to(before))
 
@@ -193,7 +154,7 @@ class Runs:
             subject.data,
             analysis.partition,
             **pair_settings(analysis, members),
-            **_of(settings, ("workers", *_READING)),
+            **_of(settings, ("workers", *READING)),
         )
         return Task("Measuring pairs", work, ended, lambda _error: ".", aside=True)
 
@@ -206,7 +167,7 @@ class Runs:
         if settings.get("partition") is not None:
             own: NeuronGraph = settings["partition"].graph
             return own
-        reading = (settings.get(name) for name in _READING)
+        reading = (settings.get(name) for name in READING)
         network, _data = read_inputs(self._subject.model, self._subject.data, *reading)
         names = ("layers", "kernel_norm", "include_inputs", "include_outputs")
         chosen = _of(settings, names)
