@@ -69,9 +69,7 @@ def test_without_optimised_pictures_eight_images_stand_in_their_place(both: Anal
             shown = inside(drawing, s.name, "pictures")
             for mark, image in zip(shown, both.top_images.images[i, :8], strict=True):
                 np.testing.assert_array_equal(mark["image"], pictures.rgba(image))
-            assert {"random", "–"}.isdisjoint(
-                m["text"] for m in inside(drawing, s.name, "words")
-            )
+            assert {"random", "–"}.isdisjoint(m["text"] for m in inside(drawing, s.name, "words"))
     head = features.head(Facts(alone))
     assert ">Top images<" in head
     assert "not measured" not in head
