@@ -128,6 +128,17 @@ def labelled_images(images: Any, dtype: torch.dtype) -> LabelledData:
     return LabelledData(images, dtype=dtype)
 
 
+def activation_data(network: Network, images: Any) -> LabelledData:
+    """What a caller gave as `activation_images`; errors name that argument."""
+    try:
+        data = labelled_images(images, dtype_of(network.model))
+        require_shape(network, data)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"activation_images: {error}") from error
+    return data
+
+
 def correlation_graph(
     network: Network,
     data: LabelledData,

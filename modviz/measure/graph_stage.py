@@ -11,12 +11,12 @@ from modviz.core.graph import NeuronGraph
 from modviz.core.partition import Partition
 from modviz.core.settings import Settings
 from modviz.core.spectral import Partitioner
-from modviz.measure.activations import correlation_graph, labelled_images
+from modviz.measure.activations import activation_data, correlation_graph
 from modviz.measure.data import LabelledData
 from modviz.measure.earlier import KEPT, RECORDED, Earlier
 from modviz.measure.edges import weight_graph
 from modviz.measure.kept import Slot, partition_key
-from modviz.measure.network import Network, dtype_of
+from modviz.measure.network import Network
 
 
 @dataclass(eq=False)
@@ -115,7 +115,7 @@ def graph_of(
     """
     if settings.edges == "activations":
         if activation_images is not None:
-            data = labelled_images(activation_images, dtype_of(network.model))
+            data = activation_data(network, activation_images)
         return correlation_graph(
             network,
             data,

@@ -22,6 +22,7 @@ from modviz.core.graph import Layer
 from modviz.core.partition import Partition
 from modviz.core.progress import ProgressCallback
 from modviz.core.settings import Settings, refuse_unknown
+from modviz.measure.activations import activation_data
 from modviz.measure.by_hand import Pairs
 from modviz.measure.checkpoint import Checkpoint
 from modviz.measure.features import Preprocess
@@ -277,6 +278,7 @@ def hidden_layers(
     connections: Pairs | None = None,
     layers: LayerChoice = None,
     partition: Partition | None = None,
+    activation_images: Any = None,
     **options: Any,
 ) -> tuple[Layer, ...]:
     """The hidden layers of a model, in order: what `layers` of `analyze` can choose from.
@@ -289,4 +291,6 @@ def hidden_layers(
     network.choose(layers)
     if partition is not None:
         fitting(partition, network)
+    if activation_images is not None:
+        activation_data(network, activation_images)
     return network.hidden

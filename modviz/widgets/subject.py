@@ -15,7 +15,7 @@ READING = ("head", "connections")
 #: Keywords of a run that other measurements of the same model share with it.
 MEASURING = ("workers", "executor", "memory_limit", "preprocess", *READING)
 #: Keywords of a run that are looked at together with the model, before there is a widget.
-_CHECKED = ("layers", "partition", "class_names", *MEASURING)
+_CHECKED = ("layers", "partition", "class_names", "activation_images", *MEASURING)
 
 
 class Subject:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from modviz.examples import planted_mlp
@@ -60,6 +61,12 @@ def test_what_does_not_fit_is_said_in_the_cell(
         ({"layers": 3}, TypeError, r"layers=3; expected None, a pair \(first, last\)"),
         ({"layers": [1, 2]}, ValueError, "no hidden layer 1"),
         ({"partition": 3}, TypeError, "partition is int; expected a modviz.Partition"),
+        ({"activation_images": "cats"}, TypeError, "activation_images: data is str; expected"),
+        (
+            {"activation_images": np.zeros((4, 3), "float32")},
+            ValueError,
+            "activation_images: images have shape",
+        ),
         ({"workers": 0}, ValueError, "workers=0; expected at least 1"),
         ({"memory_limit": "1 GB"}, TypeError, "memory_limit='1 GB'; expected a whole number"),
         ({"class_names": "abcd"}, TypeError, "class_names='abcd'; expected a list"),
