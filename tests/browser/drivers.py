@@ -198,6 +198,7 @@ class Notebook(View):
             "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name
         )
         self.page.locator(f'body[data-jp-theme-name="{name}"]').wait_for(state="attached")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def reload(self) -> None:
         """Load the page anew; the kernel stays."""
