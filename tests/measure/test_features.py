@@ -208,10 +208,12 @@ def test_a_memory_limit_changes_rounding_only(model, data):
 
 _LUCENT_ITSELF = """
 import sys, torch
-# beside a CPU build of torch, torchvision can't be imported without these two names
-mend = torch.library.Library("torchvision", "DEF")
-for name in ("nms", "qnms"):
-    mend.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+try:
+    import torchvision
+except RuntimeError:  # one for CUDA beside torch for the CPU misses these two names
+    mend = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        mend.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 from lucent.optvis import objectives, param, render
 from tests.measure.small import four_by_four, tiny_mlp, trained
 
