@@ -75,7 +75,7 @@ def check_p(observed: float, drawn: ArrayLike, p: Any) -> Reply:
             return Reply(
                 "right",
                 f"{extreme} of {n} random groups cost as much or more: p = (1 + {extreme}) / "
-                f"(1 + {n}) = {truth:.3f}. Draw again, and it will differ a little.",
+                f"(1 + {n}) = {truth:.3f}. With another seed it will differ a little.",
             )
         cheaper = near(value, (1 + n - extreme + ties) / (1 + n)) or near(value, 1 - extreme / n)
         return wrong(
