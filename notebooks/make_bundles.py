@@ -89,6 +89,7 @@ def _vgg16_body() -> Analysis:
     import vgg16_body
 
     # the longest of them: interrupted, it goes on where it was
+    KEPT.mkdir(exist_ok=True)
     kept = KEPT / "vgg16-body"
     analysis = modviz.analyze(*vgg16_body.with_head(), **SETTINGS["vgg16-body"], checkpoint=kept)
     if analysis.status == "complete":

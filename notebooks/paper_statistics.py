@@ -9,7 +9,7 @@ import pandas as pd
 
 import modviz
 from modviz import statistics
-from modviz.core.analysis import STATISTICS
+from modviz.core.questions import STATISTICS
 
 
 def evidence(result: modviz.Analysis, options: str) -> Iterator[dict[str, float | str]]:

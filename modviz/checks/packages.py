@@ -97,7 +97,7 @@ def torch(
     lines: Sequence[str], version: Version, importer: Callable[[str], Any]
 ) -> tuple[Finding, Any]:
     """Torch and Lucent, without which only saved analyses can be shown; gives torch as well."""
-    extra = "pip install 'modviz-nn[torch]'"
+    extra = "pip install 'modviz-nn[torch]', or in a clone pip install -e '.[torch]'"
     if version("torch") is None:
         return Finding(
             "torch",
@@ -135,7 +135,8 @@ def voila(version: Version) -> Finding:
         return Finding(
             "Voila",
             "fine",
-            "not installed; only modviz demo --serve needs it: pip install 'modviz-nn[serve]'",
+            "not installed; only modviz demo --serve needs it: pip install 'modviz-nn[serve]', "
+            "or in a clone pip install -e '.[serve]'",
         )
     return Finding("Voila", "fine", f"{found}: modviz demo --serve works")
 

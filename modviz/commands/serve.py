@@ -88,7 +88,8 @@ def serve(choices: Choices, *, port: int = 0, browser: bool = True) -> int:
     if lacking:
         print(
             f"modviz demo --serve needs {', '.join(lacking)}, which is not installed: "
-            'pip install "modviz-nn[serve,torch]". Without it, modviz demo writes a report.',
+            'pip install "modviz-nn[serve,torch]", or in a clone pip install -e ".[serve,torch]". '
+            "Without it, modviz demo writes a report.",
             file=sys.stderr,
         )
         return 1

@@ -17,13 +17,11 @@ from numpy.typing import NDArray
 
 from modviz.core import statistics
 from modviz.core.partition import Partition, Subcluster
+from modviz.core.questions import IMAGE_ENTROPY, STATISTICS, Statistic
 from modviz.core.results import (
-    IMAGE_ENTROPY,
-    STATISTICS,
     FeatureResults,
     LesionResults,
     Results,
-    Statistic,
     TopImages,
 )
 from modviz.core.support import Support
@@ -33,12 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "IMAGE_ENTROPY",
-    "STATISTICS",
     "Analysis",
     "FeatureResults",
     "LesionResults",
-    "Statistic",
     "Status",
     "Support",
     "TopImages",

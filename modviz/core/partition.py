@@ -31,7 +31,7 @@ def cluster_name(cluster: int) -> str:
     return letters
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Subcluster:
     """The units of one cluster in one layer: what every measurement is made on.
 
@@ -51,6 +51,9 @@ class Subcluster:
     layer_number: int
     cluster: int
     units: NDArray[np.int64]
+
+    def __repr__(self) -> str:
+        return f"Subcluster({self.name}: {len(self.units)} units of {self.layer})"
 
     @property
     def name(self) -> str:

@@ -10,47 +10,22 @@ from numpy.typing import NDArray
 
 from modviz.core import continued, statistics
 from modviz.core.encoded import Pictures
+from modviz.core.questions import tail_of
 from modviz.core.sequential import SequentialRule, undecided
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Statistic:
-    """One of the four statistics of the method: its name, what it stands for, what is extreme."""
-
-    name: str
-    proxy: str
-    tail: statistics.Tail
-    question: str
-
-
-#: The four statistics, in the order of the tables.
-STATISTICS = (
-    Statistic(
-        "accuracy", "importance", "low", "Does the network need them more than random units?"
-    ),
-    Statistic("range", "coherence", "high", "Does their loss single out classes more?"),
-    Statistic("score", "importance", "high", "Do their units share an input feature more?"),
-    Statistic("entropy", "coherence", "low", "Does that feature mean one class more?"),
-)
-
-#: Beyond the paper: the class entropy of the real images that drive a subcluster most.
-IMAGE_ENTROPY = Statistic(
-    "image_entropy", "coherence", "low", "Do the images that drive them most share a class more?"
-)
-
-
-def tail_of(statistic: str) -> statistics.Tail:
-    """Which direction of a statistic is extreme."""
-    return next(s.tail for s in (*STATISTICS, IMAGE_ENTROPY) if s.name == statistic)
-
-
 class Results:
     """What results have in common: statistics of subclusters and of their controls."""
 
     rule: SequentialRule | None = None
+
+    def __repr__(self) -> str:
+        """Short: the arrays are long."""
+        done = int(self.measured.sum())
+        return f"{type(self).__name__}({done} of {len(self.measured)} subclusters measured)"
 
     def samples(self, statistic: str) -> tuple[Floats, Floats]:
         """A statistic of the subclusters, shape (S,), and of their controls, shape (S, R)."""
@@ -104,7 +79,7 @@ class Results:
         return int(self.draws[measured].min()) if measured.any() else 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LesionResults(Results):
     """Class accuracies of the network under lesions. S subclusters, R controls each, C classes.
 
@@ -205,7 +180,7 @@ class LesionResults(Results):
         return values.round(9), others.round(9)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FeatureResults(Results):
     """Feature visualizations. S subclusters, R image controls each; pictures of H x W x D pixels.
 
@@ -247,7 +222,7 @@ class FeatureResults(Results):
         return np.where(self.measured, self.score_controls.shape[1], 0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TopImages(Results):
     """The images of the data that drive each subcluster most. S subclusters, R controls each.
 

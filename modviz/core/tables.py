@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modviz.core import statistics
-from modviz.core.results import IMAGE_ENTROPY, STATISTICS
+from modviz.core.questions import IMAGE_ENTROPY, STATISTICS
 
 if TYPE_CHECKING:
     import pandas as pd

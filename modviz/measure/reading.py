@@ -32,8 +32,8 @@ class Connection:
 
     source: str
     target: str
-    units: NDArray[np.int64]
-    scale: NDArray[np.float64]
+    units: NDArray[np.int64] = field(repr=False)
+    scale: NDArray[np.float64] = field(repr=False)
     positions: tuple[int, ...] = ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from modviz.core.analysis import IMAGE_ENTROPY, STATISTICS
+from modviz.core.questions import IMAGE_ENTROPY, STATISTICS
 from modviz.view import style
 from modviz.view.evidence import line
 from modviz.view.facts import LEVEL, Facts

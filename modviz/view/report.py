@@ -75,8 +75,10 @@ def report(
     >>> modviz.report(analysis, "planted.html").name
     'planted.html'
     """
-    if not isinstance(analysis, Analysis):
-        raise TypeError(f"analysis is a {type(analysis).__name__}; expected a modviz Analysis")
+    given: Any = analysis  # what a user gives need not be what the signature says
+    if not isinstance(given, Analysis):
+        hint = f": open the file first, modviz.load({given!r})" if isinstance(given, str) else ""
+        raise TypeError(f"analysis is a {type(given).__name__}; expected a modviz Analysis{hint}")
     target = file_path(path)
     with replacing(target) as file:
         file.write(render(analysis, choice, interactions).encode("utf-8"))

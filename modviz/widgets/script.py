@@ -98,7 +98,8 @@ def script(
         asked = {name: _literal(value) for name, value in call.items()}
         arguments = ["analysis", "model", "data"]
         lines.append(_call("analysis = modviz.more_controls", arguments, asked | same))
-    lines += ["print(analysis.summary())", f"analysis.save({_literal(f'{stem}.modviz')})"]
+    lines += ["print(analysis.summary().to_string())"]
+    lines += [f"analysis.save({_literal(f'{stem}.modviz')})"]
     extras = {}
     if beyond.choice_seed is not None:
         seed = {"seed": _literal(beyond.choice_seed)} if beyond.choice_seed else {}

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from modviz.core import statistics
-from modviz.core.analysis import STATISTICS, Analysis, size_rule
+from modviz.core.analysis import Analysis, size_rule
 from modviz.core.partition import Partition
+from modviz.core.questions import STATISTICS
 
 COLUMNS = [
     "layer", "cluster", "size", "accuracy", "accuracy_change", "range", "score", "entropy",

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import modviz
-from modviz.core.analysis import IMAGE_ENTROPY, STATISTICS
+from modviz.core.questions import IMAGE_ENTROPY, STATISTICS
 from tests.measure.small import four_by_four, tiny_mlp, trained
 
 N_PARTITIONS, N_CONTROLS = 60, 19

@@ -82,5 +82,8 @@ def test_a_failure_keeps_the_old_file(analysis: Analysis, tmp_path: Path) -> Non
 
 
 def test_anything_but_an_analysis_is_named(tmp_path: Path) -> None:
+    hint = r"open the file first, modviz.load\('a.modviz'\)"
+    with pytest.raises(TypeError, match=f"a str; expected a modviz Analysis: {hint}"):
+        report("a.modviz", tmp_path / "x.html")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="analysis is a dict; expected a modviz Analysis"):
         report({}, tmp_path / "x.html")  # type: ignore[arg-type]
