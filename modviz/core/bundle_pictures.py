@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modviz.core.contents import Contents, smallest
-from modviz.core.encoded import LONGEST, EncodedPictures, Pictures
+from modviz.core.encoded import EncodedPictures, Pictures, encodable
 
 #: Up to this side pictures are stored without loss: their pixels can be seen.
 LOSSLESS = 64
@@ -80,7 +80,7 @@ def decoded_size(about: Mapping[str, Any] | None) -> int:
 def _encoded(pictures: NDArray[Any]) -> EncodedPictures | None:
     """None for what is no set of pictures, or has holes that differ from one to the next."""
     *many, height, width, depth = pictures.shape
-    if depth not in (1, 3) or not 1 <= min(height, width) <= max(height, width) <= LONGEST:
+    if not encodable((height, width, depth)):
         return None
     flat = pictures.reshape(-1, height, width, depth)
     holes: NDArray[np.bool_] | None = None

@@ -13,16 +13,17 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from modviz.core.archive import Archive, BundleError, read_archive, write_archive
 from modviz.core.files import replacing
+from modviz.core.locks import PATIENCE, locked
 
 FORMAT, VERSION = "modviz checkpoint", 1
 
@@ -77,8 +78,8 @@ def peek(path: str | os.PathLike[str]) -> Peek | None:
 def in_use(path: str | os.PathLike[str]) -> bool:
     """Whether a run has this checkpoint open, here or in another process."""
     try:
-        _locked(Path(path) / _LOCK).close()
-    except CheckpointError:
+        locked(Path(path) / _LOCK).close()
+    except BlockingIOError:
         return True
     except OSError:  # there is none, or it can't be opened by anybody
         return False
@@ -89,15 +90,18 @@ def discard(path: str | os.PathLike[str]) -> bool:
     """Delete a checkpoint; False if it is in use. Files that are none of its own stay."""
     folder = Path(path)
     try:
-        lock = _locked(folder / _LOCK)
-    except CheckpointError:
+        lock = locked(folder / _LOCK, PATIENCE)
+    except BlockingIOError:
         return False
     with lock:  # the identity first: without it the rest is no checkpoint
-        own = [folder / _IDENTITY, *(file for file in folder.iterdir() if _own(file.name))]
-        for file in [file for file in own if file.name != _LOCK]:
+        (folder / _IDENTITY).unlink(missing_ok=True)
+        for file in [file for file in folder.iterdir() if _own(file.name) and file.name != _LOCK]:
             file.unlink(missing_ok=True)
-    (folder / _LOCK).unlink(missing_ok=True)
-    if not any(folder.iterdir()):
+        if sys.platform != "win32":  # held, so that whoever waits for it sees that it is gone
+            (folder / _LOCK).unlink()
+    with suppress(OSError):  # other files are there, or somebody has begun anew
+        if sys.platform == "win32":  # where nobody can delete what another one has open
+            (folder / _LOCK).unlink()
         folder.rmdir()
     return True
 
@@ -150,11 +154,16 @@ class Folder:
                 )
         try:
             self.path.mkdir(exist_ok=True)
-            self._lock = _locked(self.path / _LOCK)
+            self._lock = locked(self.path / _LOCK, PATIENCE)
             with ExitStack() as failed:
                 failed.callback(self.close)
                 self.before = self._begun(identity)
                 failed.pop_all()
+        except BlockingIOError as error:
+            raise CheckpointError(
+                f"the checkpoint {str(path)!r} is in use by another run; wait for its end, or "
+                "name another folder"
+            ) from error
         except OSError as error:
             raise CheckpointError(
                 f"checkpoint={str(path)!r} can't be written ({error}); make room, or name another "
@@ -164,8 +173,11 @@ class Folder:
     def _begun(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
         """The identity that stands there; if there is none, the one given is written."""
         before = _identity(self.path)
-        for unfinished in self.path.glob(".*.part"):
-            unfinished.unlink(missing_ok=True)
+        useless = [*self.path.glob(".*.part")]
+        if before is None:  # nobody knows what its pieces are of: deleting it was cut off
+            useless += self.path.glob(f"*{_ENDING}")
+        for left in useless:
+            left.unlink(missing_ok=True)
         if before is None:
             with replacing(self.path / _IDENTITY) as file:
                 head = {"format": FORMAT, "version": VERSION, "identity": dict(identity)}
@@ -221,9 +233,10 @@ class Folder:
         return True
 
     def drop(self, name: str) -> None:
-        """Take a piece away, if it is there."""
+        """Take a piece away, if it is there and the disk lets it go."""
         self.sound.discard(name)
-        (self.path / f"{name}{_ENDING}").unlink(missing_ok=True)
+        with suppress(OSError):  # no reason to end hours of work: it is superfluous, or made anew
+            (self.path / f"{name}{_ENDING}").unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         """Names of all pieces, in order."""
@@ -273,24 +286,3 @@ def _identity(folder: Path) -> dict[str, Any] | None:
         )
     identity: dict[str, Any] = found["identity"]
     return identity
-
-
-def _locked(path: Path) -> IO[bytes]:
-    """An open file that no other process can open so; its end, however it comes, frees it."""
-    file = path.open("ab")
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise CheckpointError(
-            f"the checkpoint {str(path.parent)!r} is in use by another run; wait for its end, or "
-            "name another folder"
-        ) from error
-    return file

@@ -18,8 +18,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from modviz.core.archive import BundleError
 
-#: The most pixels a side; neither WebP nor a neural network's input has more.
-LONGEST = 16_383
+#: The most pixels a side, which is WebP's limit, and in all: one picture shall not fill the memory.
+_LONGEST, _MOST_PIXELS = 16_383, 2**24
 
 
 class EncodedPictures:
@@ -54,8 +54,11 @@ class EncodedPictures:
         self.files, self.which, self.shown = files, which, shown
         self._size = size
         height, width, depth = size
-        if depth not in (1, 3) or not (1 <= height <= LONGEST and 1 <= width <= LONGEST):
-            raise ValueError(f"pictures of {height} x {width} x {depth}; expected 1 or 3 channels")
+        if not encodable(size):
+            raise ValueError(
+                f"pictures of {height} x {width} x {depth}; expected 1 or 3 channels and at most "
+                f"{_LONGEST:,} pixels a side, {_MOST_PIXELS:,} in all"
+            )
         if shown is not None and shown.shape != (height, width):
             raise ValueError(f"a mask of {shown.shape} for pictures of {height} x {width} pixels")
         if which.size and (which.min() < -1 or which.max() >= len(files)):
@@ -138,7 +141,7 @@ class EncodedPictures:
             with Image.open(BytesIO(self.files[number]), formats=("WEBP", "PNG")) as image:
                 if image.size != (width, height):
                     raise ValueError(f"it has {image.size[0]} x {image.size[1]} pixels")
-                pixels = np.asarray(image.convert("L" if depth == 1 else "RGB"), dtype=np.float32)
+                pixels = np.array(image.convert("L" if depth == 1 else "RGB"), dtype=np.float32)
         except (
             OSError,
             ValueError,
@@ -152,7 +155,15 @@ class EncodedPictures:
                 f"picture {number} of the file can't be decoded ({e}); expected an image of "
                 f"{width} x {height} pixels: get the file again from where it came from"
             ) from e
-        return pixels.reshape(height, width, depth) / np.float32(255)
+        pixels /= 255
+        return pixels.reshape(height, width, depth)
+
+
+def encodable(size: tuple[int, int, int]) -> bool:
+    """Whether pictures of this height, width and depth can be image files."""
+    height, width, depth = size
+    sides = 1 <= height <= _LONGEST and 1 <= width <= _LONGEST
+    return depth in (1, 3) and sides and height * width <= _MOST_PIXELS
 
 
 def _size_of(file: bytes) -> tuple[int, int] | None:

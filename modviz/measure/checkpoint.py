@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -56,18 +57,16 @@ class Checkpoint:
         """
         plain = json.loads(json.dumps(identity))
         folder = Folder(path, plain)
-        if folder.before is not None:
-            try:
-                other = refuse_others(path, folder.before, plain)
-            except ValueError:
-                folder.close()
-                raise
+        with ExitStack() as failed:
+            failed.callback(folder.close)
+            other = [] if folder.before is None else refuse_others(path, folder.before, plain)
             if other:
                 folder.say(
                     f"the checkpoint {str(path)!r} was begun with other versions "
                     f"({', '.join(other)}); it goes on, but the last digits of what is still to be "
                     "done may differ from those of a run of one piece"
                 )
+            failed.pop_all()
         return cls(folder)
 
     def close(self) -> None:

@@ -200,7 +200,7 @@ class CountRecord:
         if state.running is not None:
             number, digest, running = state.running
             header["running"] = [number, f"{digest:x}"]
-            header["done"][1] = float(running.have.mean())
+            header["done"][1] = float(running.have.sum() / max(1, running.have.size))
             arrays |= {f"running/{name}": getattr(running, name) for name in _RUNNING}
         self._folder.write(self._name, header, arrays)
         self._pace.recorded(began)

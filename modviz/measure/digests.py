@@ -7,7 +7,7 @@ and on every machine.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,18 +38,17 @@ class ImagesDigest:
     n_images: int = 0
 
     def add(self, images: torch.Tensor, labels: torch.Tensor) -> int:
-        """Take in some images; gives the sum of their digests alone."""
+        """Take in some images; gives a digest of these alone, in their order."""
         head = repr((str(images.dtype), tuple(images.shape[1:]))).encode()
-        pixels = _bytes(images)
-        found = 0
+        pixels, row = _bytes(images), hashlib.blake2b(digest_size=16)
         for image, label in zip(pixels, labels.tolist(), strict=True):
             digest = hashlib.blake2b(image, digest_size=16, key=head[:64])
             digest.update(str(label).encode())
-            found += int.from_bytes(digest.digest(), "little")
-        found %= _MODULUS
-        self.total = (self.total + found) % _MODULUS
+            whole = digest.digest()
+            row.update(whole)
+            self.total = (self.total + int.from_bytes(whole, "little")) % _MODULUS
         self.n_images += len(labels)
-        return found
+        return int.from_bytes(row.digest(), "little")
 
     @property
     def text(self) -> str:
@@ -67,16 +66,29 @@ def model_digest(network: Network, parameters: Mapping[str, str]) -> str:
     """The digest of a model: its parameters and buffers, modules with their settings, operations.
 
     `parameters` are those of `parameter_digests`. What ``forward`` computes counts as far as
-    tracing sees it.
+    tracing sees it, with tensors that it reads and that are no buffers; hooks by their names.
     """
     whole = hashlib.sha256()
     for part in parameters.items():
         whole.update(repr(part).encode())
     for name, module in network.model.named_modules():
         whole.update(repr((name, type(module).__qualname__, settings_of(module))).encode())
+        for kind in ("_forward_pre_hooks", "_forward_hooks"):
+            for hook in vars(module)[kind].values():
+                whole.update(f"{kind} {function_name(hook)}".encode())
     for node in network.replay.nodes:
         whole.update(_operation(node).encode())
+        if node.op == "get_attr" and node.target not in parameters:
+            value = network.replay.call(node, {})
+            if isinstance(value, torch.Tensor) and not value.is_meta:
+                whole.update(_of_tensor(value).encode())
     return f"sha256:{whole.hexdigest()}"
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """A name of a function, as well as it can be told in another process."""
+    kind: Any = function if hasattr(function, "__qualname__") else type(function)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _operation(node: fx.Node) -> str:

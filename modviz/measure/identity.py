@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,13 +18,18 @@ import modviz
 from modviz.core.checkpoint import CheckpointError
 from modviz.core.partition import Partition
 from modviz.core.settings import Settings
-from modviz.measure.activations import labelled_images
+from modviz.measure.activations import activation_data
 from modviz.measure.data import LabelledData
-from modviz.measure.digests import ImagesDigest, model_digest, parameter_digests
+from modviz.measure.digests import (
+    ImagesDigest,
+    function_name,
+    model_digest,
+    parameter_digests,
+)
 from modviz.measure.network import Network, device_of, dtype_of
 
-#: Names shown of what differs, at most.
-_SHOWN = 3
+#: Names shown of what differs, at most; images of a Dataset or DataLoader that are compared.
+_SHOWN, _FIRST = 3, 8
 
 
 @dataclass(frozen=True)
@@ -36,17 +43,26 @@ class Digests:
         Of every parameter and buffer.
     data : str or None
         None if they come from a Dataset or DataLoader: it takes a pass to know.
+    source : LabelledData or None
+        The data if these are such.
     """
 
     model: str
     parameters: dict[str, str]
     data: str | None
+    source: LabelledData | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, network: Network, data: LabelledData) -> Digests:
         """Those of a model and data."""
         parameters = parameter_digests(network.model)
-        return cls(model_digest(network, parameters), parameters, digest_of(data))
+        source = None if data.in_memory is not None else data
+        return cls(model_digest(network, parameters), parameters, digest_of(data), source)
+
+    @cached_property
+    def first(self) -> str | None:
+        """Of the first images of a Dataset or DataLoader, which are read once for it."""
+        return None if self.source is None else first_of(self.source)
 
 
 def identity_of(
@@ -62,12 +78,9 @@ def identity_of(
 ) -> dict[str, Any]:
     """All that decides the results of an analysis, as JSON.
 
-    Of data that a Dataset or DataLoader gives only the number is known beforehand; what has been
-    measured on them is compared image by image.
+    Of data that a Dataset or DataLoader gives only the number and the first few images are known
+    beforehand; what is counted on them is compared image by image.
     """
-    images = None
-    if activation_images is not None:
-        images = digest_of(labelled_images(activation_images, dtype_of(network.model)))
     layers = settings.layers
     return {
         "settings": settings.as_dict()
@@ -78,13 +91,21 @@ def identity_of(
             "parameters": digests.parameters,
             "options": network.options,
         },
-        "data": {"digest": digests.data, "images": data.n_images},
+        "data": {"digest": digests.data, "images": data.n_images, "first": digests.first},
         "partition": None if partition is None else _of_partition(partition),
-        "activation_images": images,
-        "preprocess": None if preprocess is None else _of_function(preprocess),
+        "activation_images": of_activation_images(activation_images, network),
+        "preprocess": _of_preprocess(preprocess, network, used=settings.features),
         "class_names": list(class_names),
         "versions": versions() | {"device": str(device_of(network.model).type)},
     }
+
+
+def of_activation_images(images: Any, network: Network) -> dict[str, Any] | None:
+    """What an identity says about images of one's own for the graph; None of none."""
+    if images is None:
+        return None
+    data = activation_data(network, images)
+    return {"digest": digest_of(data), "images": data.n_images, "first": first_of(data)}
 
 
 def provenance_of(
@@ -106,6 +127,17 @@ def digest_of(data: LabelledData) -> str | None:
     for some, of_them in zip(images.split(1024), labels.split(1024), strict=True):
         digest.add(some, of_them)
     return digest.text
+
+
+def first_of(data: LabelledData) -> str | None:
+    """The digest of the first images that a Dataset or DataLoader gives; None of data in memory.
+
+    None, too, if they are others when read twice: nobody could compare them.
+    """
+    if data.in_memory is not None:
+        return None
+    first, again = _digest_of_first(data), _digest_of_first(data)
+    return first if first == again else None
 
 
 def versions() -> dict[str, str]:
@@ -150,7 +182,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     was, has = _table(before, "data"), _table(now, "data")
     if was.get("images") != has.get("images"):
         found.append(f"the data had {was.get('images')} images, now {has.get('images')}")
-    elif was.get("digest") != has.get("digest"):
+    elif (was.get("digest"), was.get("first")) != (has.get("digest"), has.get("first")):
         found.append("the data hold other images or labels, or in another form")
     for name in ("partition", "activation_images", "preprocess", "class_names"):
         if before.get(name) != now.get(name):
@@ -191,7 +223,32 @@ def _of_partition(partition: Partition) -> str:
     return found.hexdigest()
 
 
-def _of_function(function: Callable[..., Any]) -> str:
-    """A name of a function, as well as it can be told in another process."""
-    kind: Any = function if hasattr(function, "__qualname__") else type(function)
-    return f"{kind.__module__}.{kind.__qualname__}"
+def _digest_of_first(data: LabelledData) -> str:
+    digest = ImagesDigest()
+    images = data.first(_FIRST)
+    digest.add(images, torch.zeros(len(images)))
+    return digest.text
+
+
+def _of_preprocess(function: Callable[..., Any] | None, network: Network, *, used: bool) -> Any:
+    """A function's name, and roughly what it makes of a picture: a lambda says nothing by its name.
+
+    In three digits, which no other version or processor rounds otherwise.
+    """
+    if function is None or not used:
+        return None if function is None else function_name(function)
+    shape = network.input_shape
+    ramp = torch.linspace(0, 1, math.prod(shape)).reshape(1, *shape)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        try:
+            made = function(ramp.to(device_of(network.model), dtype_of(network.model)))
+            values = made.double().cpu().flatten()
+        except Exception:  # noqa: BLE001 - the stage that uses it says it in words
+            return function_name(function)
+    places = torch.linspace(0, 1, len(values), dtype=torch.float64)
+    size = float(values.square().mean().sqrt())
+    means = (float(mean) / (size or 1.0) for mean in (values.mean(), (values * places).mean()))
+    # 0.0 takes the sign from a zero
+    numbers = f"{size:.3g}", *(f"{round(mean, 3) + 0.0:g}" for mean in means)
+    return " ".join([function_name(function), *numbers])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _SIZES, _PIECE = "pictures-sizes", "pictures-of-"
+_PIECES = re.compile(rf"{_PIECE}\d{{5,9}}")
 
 
 class PictureRecord:
@@ -41,12 +43,11 @@ class PictureRecord:
         self._new: list[Ints] = []  # rows that are not recorded yet
         self._n_pieces = 0
         self._pace = Pace()
-        for name in [] if folder is None else folder.names():
-            stored = folder.read(name) if folder and name.startswith(_PIECE) else None
+        for name in [] if folder is None else filter(_PIECES.fullmatch, folder.names()):
+            stored = None if folder is None else folder.read(name)
             if stored is not None:
                 self._restore(stored)
-            if name.startswith(_PIECE):
-                self._n_pieces = int(name.removeprefix(_PIECE)) + 1
+            self._n_pieces = int(name.removeprefix(_PIECE)) + 1
 
     @property
     def n_finished(self) -> int:

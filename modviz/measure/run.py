@@ -186,7 +186,8 @@ def analyze(
     with a warning, and what was recorded before stays. A Dataset or DataLoader is compared image by
     image as it is gone through; lesions are counted anew where it gives other images than before.
     Batches of pictures are cut as at first, unless `memory_limit` changed; then the pictures still
-    to be made may differ in their last digits. Functions are known by their names.
+    to be made may differ in their last digits. Functions are known by their names, `preprocess`
+    also by roughly what it makes of a picture.
 
     Method: Hod et al., "Detecting Modularity in Deep Neural Networks", arXiv:2110.08058.
 

@@ -31,6 +31,8 @@ MOST, MOST_BYTES = 10, 2 * 2**30
 #: Stages whose results make a run that is worth going on with, by the names of their pieces.
 _MEASURED = ("lesions", "images", "features", "support")
 _COUNTS, _PICTURES, _GRAPH = "counts-", "pictures-of-", "graph-"
+#: Letters of a model's name in that of a folder; systems of files take 255 bytes at most.
+_LONGEST = 60
 _FOLDER = re.compile(r"[a-z0-9-]+-[0-9a-f]{16}")
 
 
@@ -150,7 +152,7 @@ class Shelf:
         # a checkpoint of another format is none that could be gone on with
         deciding = dict(identity) | {"versions": VERSION}
         digest = hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
-        return self.root / f"{file_stem(identity['model']['name'])}-{digest}"
+        return self.root / f"{file_stem(identity['model']['name'])[:_LONGEST]}-{digest}"
 
     def runs(self) -> list[Peek]:
         """All checkpoints that this modviz can read, the newest first."""

@@ -230,3 +230,15 @@ def test_a_body_that_is_broken_is_an_error_in_words_when_looked_at(kind):
 def test_what_does_not_fit_together_is_refused(which, size, shown):
     with pytest.raises(ValueError, match="not among|expected 1 or 3|a mask of"):
         EncodedPictures((encoded((5, 4)),), np.array(which), size, shown)
+
+
+@pytest.mark.parametrize("size", [(4097, 4096), (16_000, 16_000), (0, 5), (5, 16_384)])
+def test_a_picture_that_would_fill_the_memory_is_refused_before_it_is_decoded(size):
+    """A file of 30 kB can hold one of a gigabyte, at which Pillow raises an error of its own."""
+    with pytest.raises(ValueError, match="16,777,216 in all"):
+        EncodedPictures((), np.zeros(1, dtype=int), (*size, 1))
+    assert pictures_out("p", np.broadcast_to(np.float32(0), (0, *size, 1)))[0]["files"] is None
+
+
+def test_the_largest_picture_is_one():
+    EncodedPictures((), np.full(1, -1), (4096, 4096, 3))

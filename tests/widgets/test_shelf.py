@@ -65,6 +65,13 @@ def test_a_folder_stands_for_all_that_decides_a_run_but_versions(shelf: Shelf) -
         assert shelf.place(IDENTITY | other) != place
 
 
+def test_a_model_of_any_name_has_a_folder(shelf: Shelf) -> None:
+    for name in ("x" * 300, "\u7f51\u7edc", "CON", "A.B", ""):
+        path = made(shelf, 1, {"lesions": {}}, model={"name": name})
+        assert path in {run.path for run, _ in shelf.waiting()}, name
+        assert len(path.name) < 100  # most disks take 255 bytes
+
+
 @pytest.mark.parametrize(
     ("pieces", "more", "words"),
     [

@@ -90,11 +90,11 @@ def test_what_cannot_be_opened_just_now_is_not_deleted(
 ) -> None:
     stopped(*given)
 
-    def read_only(_path: Path) -> None:
+    def read_only(*_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "_locked", read_only)
+        patch.setattr(checkpoint, "locked", read_only)
         assert "Read-only file system" in trouble(whole(*given))
     assert "of the lesions" in offered(explored(*given))
 
