@@ -19,12 +19,12 @@ from torch import nn
 from modviz.core.estimates import STAGES, Estimate
 from modviz.core.settings import Settings, refuse_unknown, whole_number
 from modviz.measure import costs, footprint
-from modviz.measure.activations import N_SAMPLES, activation_data
+from modviz.measure.activations import N_SAMPLES, labelled_images
 from modviz.measure.data import LabelledData
 from modviz.measure.features import picture_shape
 from modviz.measure.inputs import fitting, module_of, read_inputs
 from modviz.measure.memory import default_limit
-from modviz.measure.network import Network, device_of
+from modviz.measure.network import Network, device_of, dtype_of
 from modviz.measure.pace import Clock, Pace, pace_of, picture_pace
 from modviz.measure.run import analyze
 from modviz.measure.workload import Workload, workload_of
@@ -135,7 +135,7 @@ def _workload(
 def _samples(network: Network, data: LabelledData, images: Any) -> float:
     """How many images correlations of activations rest on."""
     if images is not None:
-        data = activation_data(network, images)
+        data = labelled_images(images, dtype_of(network.model))
     return float(N_SAMPLES if data.n_images is None else min(N_SAMPLES, data.n_images))
 
 

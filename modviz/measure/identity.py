@@ -51,6 +51,7 @@ class Digests:
     parameters: dict[str, str]
     data: str | None
     source: LabelledData | None = field(default=None, repr=False, compare=False)
+    _told: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, network: Network, data: LabelledData) -> Digests:
@@ -62,7 +63,21 @@ class Digests:
     @cached_property
     def first(self) -> str | None:
         """Of the first images of a Dataset or DataLoader, which are read once for it."""
-        return None if self.source is None else first_of(self.source)
+        return None if self.source is None else _first_of(self.source)
+
+    def of_images(self, images: Any, network: Network) -> dict[str, Any] | None:
+        """What an identity says about images of one's own for the graph; None of none.
+
+        They are read once as long as they are the same.
+        """
+        if images is None:
+            return None
+        if not self._told or self._told[0] is not images:
+            data = activation_data(network, images)
+            found = {"digest": digest_of(data), "images": data.n_images, "first": _first_of(data)}
+            self._told[:] = images, found
+        told: dict[str, Any] = self._told[1]
+        return told
 
 
 def identity_of(
@@ -93,19 +108,11 @@ def identity_of(
         },
         "data": {"digest": digests.data, "images": data.n_images, "first": digests.first},
         "partition": None if partition is None else _of_partition(partition),
-        "activation_images": of_activation_images(activation_images, network),
+        "activation_images": digests.of_images(activation_images, network),
         "preprocess": _of_preprocess(preprocess, network, used=settings.features),
         "class_names": list(class_names),
         "versions": versions() | {"device": str(device_of(network.model).type)},
     }
-
-
-def of_activation_images(images: Any, network: Network) -> dict[str, Any] | None:
-    """What an identity says about images of one's own for the graph; None of none."""
-    if images is None:
-        return None
-    data = activation_data(network, images)
-    return {"digest": digest_of(data), "images": data.n_images, "first": first_of(data)}
 
 
 def provenance_of(
@@ -129,7 +136,7 @@ def digest_of(data: LabelledData) -> str | None:
     return digest.text
 
 
-def first_of(data: LabelledData) -> str | None:
+def _first_of(data: LabelledData) -> str | None:
     """The digest of the first images that a Dataset or DataLoader gives; None of data in memory.
 
     None, too, if they are others when read twice: nobody could compare them.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,8 +57,6 @@ class _Reading:
     data: Any
     digests: Any
     stamp: Any
-    #: What is told of images for the graph, by the address of these: it takes time to read them.
-    told: dict[int, Any] = field(default_factory=dict)
 
 
 class Recorder:
@@ -259,23 +257,21 @@ class Recorder:
 
 def _identity(reading: _Reading, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What the checkpoint of a run with these settings is known by."""
-    from modviz.measure.identity import identity_of, of_activation_images
+    from modviz.measure.identity import identity_of
     from modviz.measure.inputs import names_of_classes
 
-    network, data, told = reading.network, reading.data, reading.told
-    images = settings.get("activation_images")
-    if id(images) not in told:
-        told[id(images)] = of_activation_images(images, network)
+    network, data = reading.network, reading.data
     found = identity_of(
         network,
         data,
         Settings(**{name: settings[name] for name in _NAMES if name in settings}),
         reading.digests,
         partition=settings.get("partition"),
+        activation_images=settings.get("activation_images"),
         preprocess=settings.get("preprocess"),
         class_names=names_of_classes(settings.get("class_names"), data, network.n_classes),
     )
-    plain: dict[str, Any] = json.loads(json.dumps(found | {"activation_images": told[id(images)]}))
+    plain: dict[str, Any] = json.loads(json.dumps(found))
     return plain
 
 
